@@ -1,1 +1,6 @@
 """The laboratory bench that the chapters share: it measures, draws and checks; it is never the subject taught."""
+
+from .session import begin, end
+from .timeline import trace
+
+__all__ = ["begin", "end", "trace"]

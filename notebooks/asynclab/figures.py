@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import io
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from html import escape
 
 import matplotlib as mpl
@@ -101,20 +101,26 @@ def bundle(picture: str, text: str) -> dict[str, str]:
     return {"text/html": html, "text/plain": text}
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]], title: str = "") -> str:
-    """Return a plain-text table: the first column and the last at the left, the others at the right.
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], title: str = "", words: Collection[str] = ()) -> str:
+    """Return a plain-text table: numbers at the right of their column, the first column and `words` at the left.
 
-    Columns of numbers are ten characters wide whatever they hold, so that a number which gains a digit in
-    the next run moves nothing. Raises ValueError if a row has not as many cells as `header`.
+    `words` names the columns that hold words. A column of numbers has the same width whatever it holds, so that
+    a number which gains a digit in the next run moves nothing. Raises ValueError if a row has not as many cells
+    as `header`.
     """
     lines = [list(header), *map(list, rows)]
     if any(len(line) != len(header) for line in lines):
         raise ValueError(f"each row needs {len(header)} cells, one for each of {', '.join(header)}")
-    first = max(len(line[0]) for line in lines)
-    shown = []
-    for name, *cells in lines:
-        shown.append((f"{name:<{first}}" + "".join(f"  {cell:>10}" for cell in cells)).rstrip())
-    return "\n".join([title, ""] * bool(title) + shown)
+
+    def column(cells: Sequence[str], first: bool) -> list[str]:
+        if first or cells[0] in words:
+            width = max(map(len, cells))
+            return [f"{cell:<{width}}" for cell in cells]
+        width = max(8, len(cells[0]))
+        return [f"{cell:>{width}}" for cell in cells]
+
+    columns = [column(cells, i == 0) for i, cells in enumerate(zip(*lines, strict=True))]
+    return "\n".join([title, ""] * bool(title) + ["  ".join(cells).rstrip() for cells in zip(*columns, strict=True)])
 
 
 def duration(seconds: float) -> str:

@@ -23,12 +23,12 @@ import threading
 import types
 import weakref
 from asyncio import events
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter as clock
 from typing import Any, NamedTuple
 
-__all__ = ["Callback", "Cancel", "Step", "TaskRow", "Trace", "Work"]
+__all__ = ["Callback", "Cancel", "Span", "Step", "TaskRow", "Trace", "Work"]
 
 
 class Step(NamedTuple):
@@ -39,6 +39,15 @@ class Step(NamedTuple):
     end: float  # when it gave the loop back
     awaiting: str | None  # what it then waited for; None if it finished, or was cut by an eager child
     line: int | None  # the line of the user's code that it waits at
+
+
+class Span(NamedTuple):
+    """A stretch of a task's life in one state. Times are seconds since the trace began."""
+
+    state: str  # "running", "ready" (the loop was busy with others) or "waiting" (suspended)
+    start: float
+    end: float
+    reason: str  # what it waited for; "" in other states
 
 
 class Cancel(NamedTuple):
@@ -117,6 +126,20 @@ class TaskRow:
     def cancels(self) -> list[Cancel]:
         """The calls of the task's `cancel()`, in order."""
         return [Cancel(when - self._origin, by) for when, by in self._cancels]
+
+    def spans(self, until: float) -> Iterator[Span]:
+        """Yield the task's whole life in order and without gaps; a pending task's lasts `until` then."""
+        at, reason = self.created, ""
+        for step in self.steps:
+            if step.ready > at:
+                yield Span("waiting", at, step.ready, reason)
+            if step.start > max(at, step.ready):
+                yield Span("ready", max(at, step.ready), step.start, "")
+            yield Span("running", step.start, step.end, "")
+            at, reason = step.end, step.awaiting or ""
+        end = until if self.finished is None else self.finished
+        if end > at:
+            yield Span("waiting", at, end, reason)
 
     def __repr__(self) -> str:
         return f"<TaskRow {self.name!r}: {self.outcome}, {len(self._steps)} steps>"
@@ -448,7 +471,7 @@ class _Recorder:
                     if row is not None:
                         if row._open is not None:
                             end_step(row, task, end)
-                    elif callback is not _end_of_step and len(callbacks) < trace.limit:
+                    elif len(callbacks) < trace.limit and not getattr(callback, "unseen_by_traces", False):
                         callbacks.append(Callback(start - origin, end - origin, _name(callback)))
                     if unnamed:
                         for new in unnamed:
@@ -473,6 +496,9 @@ class _Recorder:
 
 def _end_of_step() -> None:
     """The callback that marks the end of the step in which a trace was opened."""
+
+
+_end_of_step.unseen_by_traces = True  # a function so marked is no part of what the user's code did
 
 
 def _name(func: Any) -> str:
