@@ -21,7 +21,9 @@ class Unfinished(RuntimeError):
 
     def __init__(self, leftovers: Iterable[str]) -> None:
         self.leftovers = list(leftovers)
-        super().__init__("this notebook leaves something behind:\n" + "\n".join(f"  - {each}" for each in self.leftovers))
+        super().__init__(
+            "this notebook leaves something behind:\n" + "\n".join(f"  - {each}" for each in self.leftovers)
+        )
 
     def _render_traceback_(self) -> list[str]:
         """Tell IPython to show the advice alone: where `end()` stands explains nothing."""

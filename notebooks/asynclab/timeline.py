@@ -186,7 +186,10 @@ def _replay(timeline: Timeline) -> str:
     fig = timeline._figure()
     box = fig.axes[0].get_position()
     left, span = 100 * box.x0, 100 * (box.x1 - box.x0)
-    top, bottom = 100 * (1 - max(a.get_position().y1 for a in fig.axes)), 100 * min(a.get_position().y0 for a in fig.axes)
+    top, bottom = (
+        100 * (1 - max(a.get_position().y1 for a in fig.axes)),
+        100 * min(a.get_position().y0 for a in fig.axes),
+    )
     move = _MOVE.format(left=round(left, 2), span=round(span, 2))
     play = _PLAY.format(ms=max(3000, round(timeline.duration * 1000)))
     return (
