@@ -7,8 +7,9 @@ import re
 
 import matplotlib as mpl
 import pytest
-from asynclab import figures
 from PIL import Image
+
+from asynclab import figures
 
 
 @pytest.mark.parametrize(
@@ -72,8 +73,8 @@ def test_a_figure_without_words_is_refused():
 
 
 def test_the_readers_own_settings_are_left_alone():
-    figures.png(figures.figure(height=1))  # matplotlib settles its backend with the first figure
-    before = mpl.rcParams.copy()
+    assert mpl.get_backend()  # settled from here on
+    before = dict(mpl.rcParams)
     with figures.style():
         figures.png(figures.figure(height=1))
-    assert mpl.rcParams == before
+    assert dict(mpl.rcParams) == before

@@ -5,6 +5,7 @@ import time
 import warnings
 
 import pytest
+
 from asynclab import begin, end, trace
 from asynclab.session import Unfinished
 from kernels import Kernel

@@ -7,10 +7,11 @@ import re
 import time
 
 import pytest
-from asynclab import trace
-from asynclab.drawing import draw_tasks, lanes, shown_names, tree
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_hex
+
+from asynclab import trace
+from asynclab.drawing import draw_tasks, lanes, shown_names, tree
 
 
 async def nap(seconds=0.01):

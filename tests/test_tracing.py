@@ -6,6 +6,7 @@ import contextlib
 import contextvars
 import gc
 import inspect
+import itertools
 import random
 import sys
 import threading
@@ -16,6 +17,7 @@ from asyncio import events
 import aiohttp
 import pytest
 from aiohttp import web
+
 from asynclab import tracing
 from asynclab.tracing import Trace
 
@@ -44,7 +46,7 @@ def check_invariants(trace):
     spans = sorted((step.start, step.end) for row in trace.tasks for step in row.steps)
     spans += [(callback.start, callback.end) for callback in trace.callbacks]
     spans.sort()
-    for (_, end), (start, _) in zip(spans, spans[1:], strict=False):
+    for (_, end), (start, _) in itertools.pairwise(spans):
         assert end <= start + tick, "two things ran at once on one loop"
     for row in trace.tasks:
         assert 0 <= row.created <= trace.duration

@@ -234,9 +234,8 @@ class _Rows:
                 return
 
     def _note(self, text: str, at: tuple, offset: tuple, size: float, color: str, **options: object) -> None:
-        self.axes.annotate(
-            text, at, offset, size=size, color=color, va="center", textcoords="offset points", annotation_clip=False, **options
-        )  # fmt: skip
+        options |= {"textcoords": "offset points", "annotation_clip": False, "va": "center"}
+        self.axes.annotate(text, at, offset, size=size, color=color, **options)
 
     def _lines(self, lines: list) -> None:
         self.axes.add_collection(LineCollection(lines, colors=BIRTH, linewidths=0.8, zorder=1.5), autolim=False)

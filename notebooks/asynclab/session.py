@@ -159,9 +159,9 @@ def _leavable(loop: asyncio.AbstractEventLoop) -> tuple[list[asyncio.Server], li
             if each.get_loop() is loop and each.is_serving():
                 servers.append(each)
         elif type(each) is types.CoroutineType and inspect.getcoroutinestate(each) == inspect.CORO_CREATED:
-            if id(each) not in scheduled and not gc.is_finalized(each) and not _is_kernels(each):
-                coros.append(each)
-    return servers, coros
+            coros.append(each)
+    unexplained = (c for c in coros if id(c) not in scheduled and not gc.is_finalized(c) and not _is_kernels(c))
+    return servers, list(unexplained)
 
 
 def _is_kernels(coro: Any) -> bool:

@@ -50,13 +50,13 @@ class Timeline(Trace):
         """Return what the picture shows, as a text to be read aloud."""
         names = shown_names(self.tasks)
         rows = [row for row in self.tasks if not row.root]
-        parts = [
-            f"Timeline{f' “{self.title}”' if self.title else ''}: {len(rows)} tasks in {duration(self.duration)}; "
-            f"the event loop was busy {percent(busy(self))} of the time. Ready means: it could run, but the loop was busy."
-        ]
+        heading = f"Timeline “{self.title}”" if self.title else "Timeline"
+        loop = f"the event loop was busy {percent(busy(self))} of the time"
+        parts = [f"{heading}: {len(rows)} tasks in {duration(self.duration)}; {loop}."]
         if len(rows) > 8:
             parts.append(f"{_counted(rows)}.")
         else:
+            parts += ["Ready means: it could run, but the loop was busy."] * bool(rows)
             parts += [f"{names[row]}: {_outcome(row)}, {_sums_in_words(self, row)}." for row in rows]
         parts += [f"In a thread or process: {len(self.work)} calls."] if self.work else []
         return " ".join(parts)
