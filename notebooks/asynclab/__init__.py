@@ -1,6 +1,7 @@
 """The laboratory bench that the chapters share: it measures, draws and checks; it is never the subject taught."""
 
+from .measure import compare, sweep
 from .session import begin, end
 from .timeline import trace
 
-__all__ = ["begin", "end", "trace"]
+__all__ = ["begin", "compare", "end", "sweep", "trace"]

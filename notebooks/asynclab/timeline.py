@@ -195,7 +195,8 @@ def _replay(timeline: Timeline) -> str:
     return (
         f'<div class="asynclab-replay" style="position:relative;max-width:{figures.WIDTH * 100:.0f}px">'
         f'<div style="position:relative">{figures.image(fig, timeline.alt())}'
-        f'<div class="asynclab-cover" style="position:absolute;display:none;right:0;top:{top:.2f}%;bottom:{bottom:.2f}%;'
+        f'<div class="asynclab-cover" style="position:absolute;display:none;right:0;top:{top:.2f}%;'
+        f"bottom:{bottom:.2f}%;"
         'background:#fff;opacity:.93;border-left:2px solid #22272E"></div></div>'
         '<div style="display:flex;gap:8px;align-items:center">'
         f'<button type="button" onclick="{escape(move + play)}">▶ Replay</button>'

@@ -1,0 +1,179 @@
+"""Work that keeps a processor busy, and two ways of running a job many times: in threads and in processes.
+
+The functions can be imported, so that the workers of a process pool find them; a function that is defined in
+a notebook cannot be sent to them (only its name is sent, and in a worker `__main__` is another program).
+This module imports nothing heavy, because the workers import it too.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import inspect
+import multiprocessing
+import os
+import pickle
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+_START_SECONDS = 60  # a worker that has not started by then never will
+
+
+def count_primes(limit: int) -> int:
+    """Return how many primes are smaller than `limit`, found by trial division in plain Python.
+
+    It holds the GIL all the time, so that threads do not speed it up. The time grows as `limit` to the power 1.5.
+    """
+    return sum(all(number % divisor for divisor in range(2, int(number**0.5) + 1)) for number in range(2, limit))
+
+
+def fibonacci(n: int) -> int:
+    """Return the `n`-th Fibonacci number (0, 1, 1, 2, …) by plain recursion.
+
+    Each `n` takes 1.6 times as long as the one before.
+    It holds the GIL all the time. Raises ValueError if `n` is negative.
+    """
+    if n < 0:
+        raise ValueError(f"there is no Fibonacci number {n}: n counts from 0")
+    return n if n < 2 else fibonacci(n - 1) + fibonacci(n - 2)
+
+
+def fingerprint(mebibytes: int) -> str:
+    """Return the SHA-256 of `mebibytes` MiB of zeros, in hexadecimal.
+
+    As busy as the others, but written in C, and it releases the GIL while it computes: threads do speed it up.
+    """
+    digest, block = hashlib.sha256(), bytes(2**20)
+    for _ in range(mebibytes):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def threads(job: Callable[[], Any], n: int | None = None, *, workers: int | None = None) -> Callable[..., list]:
+    """Return a function that runs `job()` `n` times in `workers` threads and returns the list of results.
+
+    Without `workers` every job has a thread of its own. Without `n` the function takes it as its argument, as
+    `sweep` wants it. The threads start and end in each call, so their price is part of what is measured.
+    Raises TypeError if `job` is not a plain function of no arguments, ValueError if `n` or `workers` is below 1.
+    """
+    _check(job, n, workers)
+
+    def run(n: int | None = n) -> list:
+        count = _count(n)
+        with ThreadPoolExecutor(workers or count) as pool:
+            return _results(pool, job, count)
+
+    return run
+
+
+def processes(job: Callable[[], Any], n: int | None = None, *, workers: int | None = None) -> Processes:
+    """Return a function that runs `job()` `n` times in `workers` processes and returns the list of results.
+
+    `job` is a function that can be imported, or a `functools.partial` of one: `partial(count_primes, 50_000)`.
+    Without `workers` there is one for each processor. Without `n` the function takes it as its argument.
+    `compare` and `sweep` start the processes before their clock and end them after it, as a program starts
+    its pool once; called elsewhere, or inside a lambda, the function starts and ends them in each call.
+    Raises TypeError if a worker could not find `job`, ValueError if `n` or `workers` is below 1.
+    """
+    _check(job, n, workers)
+    _check_importable(job)
+    return Processes(job, n, workers or _processors())
+
+
+class Processes:
+    """What `processes` returns: a function, and a context manager that keeps its processes started."""
+
+    def __init__(self, job: Callable[[], Any], n: int | None, workers: int) -> None:
+        self._job, self._n, self._workers = job, n, workers
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __call__(self, n: int | None = None) -> list:
+        """Run the job `n` times and return the list of results."""
+        count = _count(self._n if n is None else n)
+        if self._pool is None:
+            with self:
+                return _results(self._pool, self._job, count)
+        return _results(self._pool, self._job, count)
+
+    def __enter__(self) -> Processes:
+        """Start the processes and wait until every one of them is ready."""
+        if self._pool is not None:
+            raise RuntimeError("these processes are started already: make another with processes(...)")
+        context = multiprocessing.get_context("spawn")  # a fork of a process with threads, such as a kernel, may hang
+        everybody = context.Barrier(self._workers)
+        self._pool = ProcessPoolExecutor(self._workers, context, initializer=everybody.wait, initargs=(_START_SECONDS,))
+        try:
+            with _ignored_interrupts():  # the processes inherit it: an interrupt is for us, who then end them
+                ready = [self._pool.submit(callable, self._job) for _ in range(self._workers)]
+            for future in ready:
+                future.result()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        """End the processes; what they have not begun is dropped."""
+        pool, self._pool = self._pool, None
+        pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _ignored_interrupts() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():  # only there may a handler be changed
+        yield
+        return
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+def _results(pool: Executor, job: Callable[[], Any], count: int) -> list:
+    futures = [pool.submit(job) for _ in range(count)]
+    try:
+        return [future.result() for future in futures]
+    finally:
+        for future in futures:  # after an error or an interrupt, what has not begun never does
+            future.cancel()
+
+
+def _processors() -> int:
+    if hasattr(os, "sched_getaffinity"):  # a container may allow us fewer than the machine has
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _count(n: int | None) -> int:
+    if n is None:
+        raise TypeError("how many jobs? Give n here, as in threads(job, 8), or pass it to the call")
+    return n
+
+
+def _check(job: Callable[[], Any], n: int | None, workers: int | None) -> None:
+    if inspect.iscoroutinefunction(job):
+        raise TypeError(f"{job!r} is a coroutine function: a worker needs a plain function")
+    if not callable(job):
+        raise TypeError(
+            f"the job must be a function of no arguments, not {job!r}: for arguments use functools.partial, "
+            "such as partial(count_primes, 50_000)"
+        )
+    for name, value in (("n", n), ("workers", workers)):
+        if value is not None and value < 1:
+            raise ValueError(f"{name} must be at least 1, not {value}")
+
+
+def _check_importable(job: Callable[[], Any]) -> None:
+    advice = "take it from a module, such as asynclab.work, and give its arguments with functools.partial"
+    name = getattr(job.func if isinstance(job, functools.partial) else job, "__qualname__", repr(job))
+    try:
+        sent = pickle.dumps(job)
+    except Exception as error:
+        raise TypeError(f"{name} cannot be sent to another process: {advice}") from error
+    if b"__main__" in sent:  # also inside the arguments of a partial
+        raise TypeError(f"{name} refers to something defined in this notebook, which a worker cannot find: {advice}")

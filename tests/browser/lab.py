@@ -1,0 +1,334 @@
+"""Every notebook as a learner meets it: opened in a real JupyterLab, before and after Run All.
+
+Run with `make browser`. The server works on a copy of the project, with settings of its own; the pictures
+of every section lie in build/browser/NAME/ afterwards, for a person to look at.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request
+
+from look import browser
+
+ROOT = Path(__file__).resolve().parents[2]
+PICTURES = ROOT / "build" / "browser"
+NOTEBOOKS = sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
+
+WIDTH, HEIGHT, TALLEST = 1280, 900, 12_000  # pixels of the window; Chromium draws no picture above 16,384
+RUN_ALL = 600  # seconds that a notebook may take
+
+# What is read off the page. A cell says what its model holds and what the learner sees of it.
+CELLS = """() => jupyterapp.shell.currentWidget.content.widgets.map(cell => ({
+    id: cell.model.id,
+    code: cell.model.type === 'code' && cell.model.sharedModel.source.trim() !== '',
+    executed: cell.model.executionCount != null,
+    outputs: (cell.model.outputs?.toJSON() ?? []).map(
+        output => output.output_type === 'error' ? `error: ${output.ename}: ${output.evalue}` : output.output_type),
+    hidden: Boolean(cell.outputHidden),
+    dots: cell.node.querySelectorAll('.jp-OutputPlaceholder').length > 0,
+    images: [...cell.node.querySelectorAll('img')].map(image => ({
+        alt: image.alt, shown: image.checkVisibility(), broken: image.complete && image.naturalWidth === 0,
+        ours: image.src.startsWith('data:') || image.src.startsWith(location.origin),
+        measured: image.closest('.jp-OutputArea') !== null})),
+    headings: [...cell.node.querySelectorAll('.jp-MarkdownOutput :is(h1, h2, h3, h4, h5, h6)')].map(
+        heading => [Number(heading.tagName[1]), heading.textContent.replace('¶', '').trim()]),
+}))"""
+READY = """async () => {
+    const panel = jupyterapp.shell.currentWidget;
+    await panel.context.ready; await panel.revealed; await panel.sessionContext.ready;
+    if (!jupyterapp.shell.leftCollapsed) await jupyterapp.commands.execute('application:toggle-left-area');
+}"""
+RUN = """seconds => Promise.race([
+    jupyterapp.commands.execute('notebook:run-all-cells'),
+    new Promise(resolve => setTimeout(() => resolve('late'), seconds * 1000))])"""
+# Scroll cell `first` to the top of the window; the box of the cells from `first` to `last`, within the window.
+BOX = """([first, last]) => {
+    const cells = jupyterapp.shell.currentWidget.content.widgets.map(cell => cell.node);
+    cells[first].scrollIntoView({block: 'start', behavior: 'instant'});
+    const box = cells[first].getBoundingClientRect();
+    return {x: box.x, y: box.y, width: box.width, height: cells[last].getBoundingClientRect().bottom - box.y};
+}"""
+
+
+@dataclass
+class Lab:
+    """A running JupyterLab: `url` with its `token`, over the copy of the project in `root`."""
+
+    url: str
+    token: str
+    root: Path
+    browser: Browser
+
+    @contextmanager
+    def open(self, name: str) -> Iterator[Opened]:
+        """Open the notebook `name` with a kernel that is ready; shut the kernel down at the end of the block."""
+        page = self.browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+        opened = Opened(page, self.url)
+        page.on("console", opened.on_console)
+        page.on("pageerror", lambda error: opened.complaints.append(f"the page raised {error}"))
+        page.on("request", opened.on_request)
+        try:
+            page.goto(f"{self.url}lab/tree/notebooks/{name}?reset&token={self.token}")
+            page.wait_for_function("window.jupyterapp?.shell.currentWidget?.sessionContext")
+            page.evaluate(READY)
+            yield opened
+            page.evaluate("jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+        finally:
+            page.close()
+
+    def write(self, name: str, *cells: nbformat.NotebookNode) -> None:
+        """Write a notebook of these cells into the copy."""
+        kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
+        nbformat.write(new_notebook(cells=list(cells), metadata={"kernelspec": kernel}), self.root / "notebooks" / name)
+
+
+@dataclass
+class Opened:
+    """A notebook in the browser, and what the page complained of."""
+
+    page: Page
+    url: str
+    complaints: list[str] = field(default_factory=list)
+
+    def on_console(self, message: ConsoleMessage) -> None:
+        """Keep the errors of the page, but for a picture of another host (a badge) that cannot be had offline."""
+        source = message.location["url"]
+        if message.type == "error" and (source.startswith(self.url) or not source.startswith("http")):
+            self.complaints.append(f"the console says {message.text!r} ({source})")
+
+    def on_request(self, request: Request) -> None:
+        """Keep every request that leaves this machine, but for pictures."""
+        if request.url.startswith("http") and not request.url.startswith(self.url) and request.resource_type != "image":
+            self.complaints.append(f"the page asked for {request.url}")
+
+    def cells(self) -> list[dict[str, Any]]:
+        """Return what each cell holds and shows."""
+        return self.page.evaluate(CELLS)
+
+    def run_all(self) -> bool | str:
+        """Choose Run All Cells; return whether every cell succeeded, or "late" after RUN_ALL seconds."""
+        return self.page.evaluate(RUN, RUN_ALL)
+
+    def command(self, name: str) -> None:
+        """Choose a command of JupyterLab's and do not wait for its end."""
+        self.page.evaluate("name => { jupyterapp.commands.execute(name); }", name)
+
+    def select(self, index: int) -> None:
+        """Make a cell the active one."""
+        self.page.evaluate("index => { jupyterapp.shell.currentWidget.content.activeCellIndex = index; }", index)
+
+    def picture(self, path: Path, first: int = 0, last: int = -1) -> None:
+        """Write a picture of the cells from `first` to `last`, as high as it needs to be."""
+        last %= self.page.evaluate("jupyterapp.shell.currentWidget.content.widgets.length")
+        height = self.page.evaluate(BOX, [first, last])["height"]
+        self.page.set_viewport_size({"width": WIDTH, "height": min(int(height) + 200, TALLEST)})
+        self.page.wait_for_timeout(100)  # a new height, a new layout
+        box = self.page.evaluate(BOX, [first, last])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=path, clip={**box, "height": min(box["height"], TALLEST - box["y"])})
+        self.page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """JupyterLab on a free port of 127.0.0.1, over a copy of the project and with none of the user's settings."""
+    home = tmp_path_factory.mktemp("lab")
+    root = home / "guide"
+    shutil.copytree(ROOT, root, ignore=shutil.ignore_patterns(".*", "__pycache__", "build"))
+    folders = ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR")
+    env = {name: value for name, value in os.environ.items() if not name.startswith("JUPYTER")}
+    env |= {f"JUPYTER_{name}": str(home / name.lower()) for name in folders}
+    env |= {f"JUPYTERLAB_{name}": str(home / name.lower()) for name in ("SETTINGS_DIR", "WORKSPACES_DIR")}
+    env |= {"IPYTHONDIR": str(home / "ipython"), "JUPYTER_TOKEN": "not-a-secret-on-loopback"}
+    # Every cell is in the page, seen or not; no question about news in the pictures.
+    _settings(home, "notebook-extension/tracker", {"windowingMode": "none"})
+    _settings(home, "apputils-extension/notification", {"fetchNews": "false", "checkForUpdates": False})
+
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--expose-app-in-browser"]
+    command += ["--ip=127.0.0.1", f"--port={port}", f"--ServerApp.root_dir={root}"]
+    command += ["--LabApp.news_url=", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
+    log = home / "server.log"
+    with log.open("w") as out:
+        server = subprocess.Popen(command, cwd=root, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+    try:
+        url = _address(server, home / "runtime_dir", log)
+        with browser() as running:
+            yield Lab(url, env["JUPYTER_TOKEN"], root, running)
+    finally:
+        server.terminate()
+        try:
+            server.wait(20)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+
+
+def _settings(home: Path, plugin: str, values: dict[str, object]) -> None:
+    path = home / "settings_dir" / "@jupyterlab" / f"{plugin}.jupyterlab-settings"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(values), "utf-8")
+
+
+def _address(server: subprocess.Popen[bytes], runtime: Path, log: Path) -> str:
+    """Wait until the server listens, and return its address: it may have taken another port than it was given."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and server.poll() is None:
+        for path in runtime.glob("jpserver-*.json"):
+            with suppress(ValueError, ConnectionRefusedError):  # written by half, or before the server listens
+                port = json.loads(path.read_text("utf-8"))["port"]
+                socket.create_connection(("127.0.0.1", port), timeout=5).close()
+                return f"http://127.0.0.1:{port}/"
+        time.sleep(0.1)
+    raise RuntimeError(f"JupyterLab did not start:\n{log.read_text('utf-8')[-2000:]}")
+
+
+def before_running(cells: list[dict[str, Any]]) -> list[str]:
+    """Return what would spoil a prediction: stored outputs that are seen before their cell has run."""
+    faults = []
+    for cell in cells:
+        if cell["outputs"] and not (cell["hidden"] and cell["dots"]):
+            faults.append(f"cell {cell['id']} shows its output before it has run")
+        if any(image["shown"] and image["measured"] for image in cell["images"]):
+            faults.append(f"cell {cell['id']} shows a figure before it has run")
+    return faults
+
+
+def after_running(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> list[str]:
+    """Return what is wrong with the cells after Run All, compared with the stored notebook `before`."""
+    faults = []
+    for stored, cell in zip(before, after, strict=True):
+        if cell["code"] and not cell["executed"]:
+            faults.append(f"cell {cell['id']} has not run")
+        if stored["outputs"] and not cell["outputs"]:
+            faults.append(f"cell {cell['id']} has lost its output")
+        if cell["outputs"] and (cell["hidden"] or cell["dots"]):
+            faults.append(f"cell {cell['id']} still hides its output")
+        faults += [f"cell {cell['id']}: {output}" for output in cell["outputs"] if output.startswith("error")]
+        for image in cell["images"]:
+            # JupyterLab says "Image" for a picture of which the Markdown says nothing.
+            if len(image["alt"].strip()) < (15 if image["measured"] else 1) or image["alt"] == "Image":
+                faults.append(f"cell {cell['id']} has a picture without an alternative text: {image['alt']!r}")
+            if image["broken"] and image["ours"]:
+                faults.append(f"cell {cell['id']} has a picture that cannot be shown")
+    return faults
+
+
+def outline(cells: list[dict[str, Any]]) -> list[str]:
+    """Return what is wrong with the headings: one title, at the top, and no level left out below it."""
+    headings = [heading for cell in cells for heading in cell["headings"]]
+    levels = [level for level, _ in headings]
+    faults = [] if levels[:1] == [1] and levels.count(1) == 1 else ["there is not one title, at the top"]
+    for (above, _), (level, text) in itertools.pairwise(headings):
+        if level > above + 1:
+            faults.append(f"the heading {text!r} leaves out a level")
+    return faults
+
+
+def sections(cells: list[dict[str, Any]]) -> list[tuple[str, int, int]]:
+    """Return (name of a file, first cell, last cell) for the part above the first `##` and for each `##`."""
+    starts = [(0, "title")]
+    for index, cell in enumerate(cells):
+        starts += [(index, text) for level, text in cell["headings"] if level == 2][:1]
+    ends = [start - 1 for start, _ in starts[1:]] + [len(cells) - 1]
+    named = zip(starts, ends, strict=True)
+    return [
+        (f"{number:02}-{re.sub(r'[^a-z0-9]+', '-', text.lower()).strip('-')[:60]}.png", start, end)
+        for number, ((start, text), end) in enumerate(named, 1)
+        if end >= start
+    ]
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_a_learner_opens_it_and_runs_all(lab: Lab, name: str) -> None:
+    folder = PICTURES / name.removesuffix(".ipynb")
+    shutil.rmtree(folder, ignore_errors=True)
+    with lab.open(name) as opened:
+        before = opened.cells()
+        opened.picture(folder / "00-before.png")
+        result = opened.run_all()
+        opened.page.wait_for_timeout(1000)  # sliders draw themselves after their cell has run
+        after = opened.cells()
+        for picture, first, last in sections(after):
+            opened.picture(folder / picture, first, last)
+    faults = before_running(before) + after_running(before, after) + outline(after) + opened.complaints
+    if result is not True:
+        faults.append(f"Run All answered {result}")
+    assert not faults, "\n".join(["", *faults])
+
+
+def test_the_checks_see_each_fault(lab: Lab) -> None:
+    shown = new_output("stream", name="stdout", text="4\n")
+    hidden = {"jupyter": {"outputs_hidden": True}}
+    lab.write(
+        "faulty.ipynb",
+        new_markdown_cell("# Title", id="title"),
+        new_markdown_cell("## One\n\n#### Three\n\n![](nowhere.png)", id="gap"),
+        new_code_cell("print(2 + 2)", id="seen", outputs=[shown]),
+        new_code_cell("print(2 + 2)", id="fine", outputs=[shown], metadata=hidden),
+        new_code_cell("2 + 2;", id="lost", outputs=[shown], metadata=hidden),
+        new_code_cell("1 / 0", id="error"),
+        new_code_cell("3", id="late"),
+    )
+    with lab.open("faulty.ipynb") as opened:
+        before = opened.cells()
+        assert before_running(before) == ["cell seen shows its output before it has run"]
+        assert opened.run_all() is False
+        after = opened.cells()
+    assert after_running(before, after) == [
+        "cell gap has a picture without an alternative text: 'Image'",
+        "cell gap has a picture that cannot be shown",
+        "cell lost has lost its output",
+        "cell error: error: ZeroDivisionError: division by zero",
+        "cell late has not run",
+    ]
+    assert outline(after) == ["the heading 'Three' leaves out a level"]
+    assert [name for name, _, _ in sections(after)] == ["01-title.png", "02-one.png"]
+    assert any("404" in complaint for complaint in opened.complaints)
+
+
+def test_the_stop_button_ends_a_cell_that_awaits(lab: Lab) -> None:
+    lab.write(
+        "interrupt.ipynb",
+        new_code_cell("import asyncio\n\nfrom asynclab import begin\n\nbegin()"),
+        new_code_cell("print('asleep')\nawait asyncio.sleep(60)"),
+        new_code_cell("await asyncio.sleep(0, 'awake')"),
+    )
+    with lab.open("interrupt.ipynb") as opened:
+        opened.select(0)
+        opened.page.evaluate("jupyterapp.commands.execute('notebook:run-cell')")
+        assert not [output for output in opened.cells()[0]["outputs"] if output.startswith("error")]
+        opened.select(1)
+        opened.command("notebook:run-cell")
+        _wait(lambda: opened.cells()[1]["outputs"] == ["stream"], 10)
+        opened.command("notebook:interrupt-kernel")
+        _wait(lambda: any(output.startswith("error") for output in opened.cells()[1]["outputs"]), 5)
+        opened.select(2)
+        opened.command("notebook:run-cell")
+        _wait(lambda: opened.cells()[2]["outputs"] == ["execute_result"], 10)
+
+
+def _wait(condition: Any, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.1)
