@@ -270,6 +270,7 @@ async def compare(
     The variants take turns, so that a machine that slows down meanwhile slows them all. What a function returns is
     awaited if it can be. A variant that is a context manager too (such as `work.processes`) is entered before the
     clock starts and left at the end, whatever happens. `ideal` is the best time possible in seconds, if one is known.
+    Garbage is collected before each run; during the measurement the collector ignores all that existed before it.
 
     Meant for runs from a tenth of a millisecond to minutes: for less, let the variant repeat its work itself.
     Raises ValueError or TypeError if an argument makes no sense, and RuntimeError, caused by the variant's own

@@ -254,7 +254,7 @@ _lock = threading.Lock()
 _genuine_run = events.Handle._run  # replaced by what stands there whenever the first trace opens
 
 _SLEPT = 1e-4  # seconds between two callbacks that are too many for the loop's bookkeeping: it had nothing to do
-_STEPS = {None, "task_wakeup", "__step", "__wakeup"}  # names of a task's own callbacks, in C and in Python
+_STEPS = {"task_wakeup", "__step", "__wakeup"}  # names of a task's own callbacks; in C, the first step has none
 
 
 def _run(handle: events.Handle) -> None:
@@ -315,6 +315,7 @@ class _Recorder:
         relayed: float | None = None  # when the plain callback now running was due: what it wakes was due then
         asleep = awake = idle_since = origin  # the loop's last sleep, from-to; the end of its last callback
         left = trace.limit
+        nameless: set[type] = set()  # what a task's first step is: looking for a name it lacks takes long
 
         def add(task: asyncio.Task, coro: Any, created: float, parent: TaskRow | None) -> TaskRow:
             name = getattr(coro, "__qualname__", type(coro).__qualname__)
@@ -440,9 +441,14 @@ class _Recorder:
             callback = handle._callback
             task = getattr(callback, "__self__", None)
             row = rows.get(id(task))
-            if row is not None and getattr(callback, "__name__", None) not in _STEPS:
-                row = None  # such as call_later(1, task.cancel)
-            elif row is None and hasattr(task, "get_coro") and is_ours(handle._context) and not task.done():
+            if row is not None:
+                if type(callback) not in nameless:
+                    name = getattr(callback, "__name__", None)
+                    if name is None:
+                        nameless.add(type(callback))
+                    elif name not in _STEPS:
+                        row = None  # such as call_later(1, task.cancel)
+            elif hasattr(task, "get_coro") and is_ours(handle._context) and not task.done():
                 row = add(task, task.get_coro(), start, None)  # begun before the trace, or woken unseen
                 row.late = True
             if type(handle) is events.TimerHandle:
@@ -526,6 +532,7 @@ def _awaiting() -> Callable[[asyncio.Task], tuple[str, int | None]]:
     """
     known: dict[tuple, tuple[str, int | None, list]] = {}
     coroutine, generator, ends = types.CoroutineType, types.GeneratorType, {type(None)}
+    tasks = asyncio.Task, asyncio.tasks._PyTask
 
     def awaiting(task: asyncio.Task) -> tuple[str, int | None]:
         coro = task.get_coro()
@@ -550,7 +557,7 @@ def _awaiting() -> Callable[[asyncio.Task], tuple[str, int | None]]:
         waiter = task._fut_waiter
         if waiter is None:
             return "sleep(0)", found[1]
-        if hasattr(waiter, "get_coro"):
+        if isinstance(waiter, tasks):
             return f"task {waiter.get_name()}", found[1]
         return "gather" if type(waiter) is _GatheringFuture else found[0], found[1]
 
