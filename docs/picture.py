@@ -1,7 +1,4 @@
-"""Make the README's picture: a timeline of one blocking call, measured when this script runs.
-
-    python docs/picture.py
-"""
+"""Make the README's picture: a timeline of one blocking call, measured when this script runs."""
 
 import asyncio
 import sys

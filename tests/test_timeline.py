@@ -231,3 +231,13 @@ def test_a_truncated_trace_says_so():
 def test_a_title_that_is_no_string_is_refused():
     with pytest.raises(TypeError, match="title is a string"):
         trace(3)
+
+
+@pytest.mark.parametrize("name", ["costs $5 or $6", r"$\\nonsense{$", "<b>&amp;", "x" * 200, "", "名前"])
+def test_any_name_can_be_drawn(name):
+    async def main():
+        with trace(name) as named:
+            await asyncio.create_task(nap(0.001), name=name)
+        return named
+
+    assert "1 tasks" in asyncio.run(main())._repr_mimebundle_()["text/plain"]

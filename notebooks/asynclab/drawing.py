@@ -17,7 +17,6 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.textpath import TextPath
 
 from . import figures
 from .figures import BLUE, FAINT, GREEN, GRID, INK, ORANGE, RULE, VERMILLION, duration, percent
@@ -123,7 +122,7 @@ class _Rows:
         labels = self._place_rows()
         key = self._key()
         legend_lines = -(-len(key) // _columns(key))
-        left = 0.2 + max(_width(text, 9) + 11 * depth / _POINT for _, text, depth in labels)
+        left = 0.2 + max(figures.text_width(text, 9) + 11 * depth / _POINT for _, text, depth in labels)
         margins = left, _AXIS + _LEGEND_LINE * legend_lines, self._room_at_right(left), _TITLE if title else 0.1
         height = margins[1] + margins[3] + ROW * (self.bottom - 0.1)
         self.figure = figures.figure(height=height)
@@ -141,8 +140,7 @@ class _Rows:
         self._draw_life()
         self._draw_lanes()
         _legend(self.figure, key)
-        if title:
-            self.figure.text(6 / _POINT / figures.WIDTH, 1 - 0.2 / height, title, size=11, weight="bold", va="center")
+        figures.title(self.figure, title)
 
     def _place_rows(self) -> list[tuple[float, str, int]]:
         """Give each task and lane its place; return (place, label, depth) for all of them."""
@@ -150,13 +148,13 @@ class _Rows:
         y = 1.2
         for row, depth in self.order:
             self.at[row] = y
-            labels.append((y, _shorten(self.names[row], 30), min(depth, 6)))
+            labels.append((y, figures.shorten(self.names[row], 30), min(depth, 6)))
             y += 1
         self.rule = y - 0.35  # the line between tasks and threads
         y += 0.35 if self.lanes else 0
         for lane, name in self.lanes.items():
             self.at[lane] = y
-            labels.append((y, _shorten(name, 30), 0))
+            labels.append((y, figures.shorten(name, 30), 0))
             y += 1
         self.bottom = y
         return labels
@@ -167,7 +165,7 @@ class _Rows:
         for row in self.trace.tasks:
             if row.error and row.finished is not None:
                 beyond = (1 - row.finished * self.scale / self.total) * (figures.WIDTH - left - room)
-                room = max(room, _width(row.error, 8) + 0.2 - beyond)
+                room = max(room, figures.text_width(row.error, 8) + 0.2 - beyond)
         return room
 
     def _draw_life(self) -> None:
@@ -226,15 +224,17 @@ class _Rows:
                 handed_over.append([(at, self.at[work.row]), (at, y)])
         self._lines(handed_over)
 
-    def _write(self, a: float, b: float, y: float, texts: Iterable[str], **look: str) -> None:
+    def _write(self, a: float, b: float, y: float, texts: Iterable[str], **look: object) -> None:
         """Write the first of `texts` that fits between `a` and `b`, if one does."""
         for text in texts:
-            if (b - a) / self.point > _width(text, 8) * _POINT + 6:
-                self.axes.text((a + b) / 2, y, text, size=8, ha="center", va="center_baseline", zorder=6, **look)
+            if (b - a) / self.point > figures.text_width(text, 8) * _POINT + 6:
+                self.axes.text(
+                    (a + b) / 2, y, text, size=8, ha="center", va="center_baseline", zorder=6, parse_math=False, **look
+                )
                 return
 
     def _note(self, text: str, at: tuple, offset: tuple, size: float, color: str, **options: object) -> None:
-        options |= {"textcoords": "offset points", "annotation_clip": False, "va": "center"}
+        options |= {"textcoords": "offset points", "annotation_clip": False, "va": "center", "parse_math": False}
         self.axes.annotate(text, at, offset, size=size, color=color, **options)
 
     def _lines(self, lines: list) -> None:
@@ -313,8 +313,7 @@ def _crowd(trace: Trace, title: str, slow: float) -> Figure:
     high.set_ylabel("tasks")
     low.set_ylabel("one line per task")
     _legend(fig, key)
-    if title:
-        fig.text(6 / _POINT / figures.WIDTH, 1 - 0.2 / height, title, size=11, weight="bold", va="center")
+    figures.title(fig, title)
     return fig
 
 
@@ -382,7 +381,7 @@ def _legend(fig: Figure, key: list[Artist]) -> None:
 
 def _columns(key: Sequence[Artist]) -> int:
     """Return how many columns of the legend fit beside each other."""
-    widths = [_width(artist.get_label(), 8) + 0.36 for artist in key]
+    widths = [figures.text_width(artist.get_label(), 8) + 0.36 for artist in key]
     for columns in range(len(key), 1, -1):
         lines = -(-len(key) // columns)  # a legend is filled column by column
         if sum(max(widths[i : i + lines]) for i in range(0, len(key), lines)) < figures.WIDTH - 0.1:
@@ -398,12 +397,3 @@ def _mark(kind: str) -> Line2D:
 def _unit(seconds: float) -> tuple[float, str]:
     """Return the scale and name of the unit in which a time axis of that length reads best."""
     return (1e6, "µs") if seconds < 2e-3 else (1e3, "ms") if seconds < 2 else (1.0, "s")
-
-
-def _width(text: str, size: float) -> float:
-    """Return the width of `text` in inches, in letters of `size` points."""
-    return TextPath((0, 0), text, size=size).get_extents().width / _POINT if text else 0.0
-
-
-def _shorten(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"

@@ -10,12 +10,14 @@ from __future__ import annotations
 import base64
 import io
 import math
+import warnings
 from collections.abc import Collection, Iterable, Sequence
 from html import escape
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.textpath import TextPath
 from PIL import Image
 
 # Okabe and Ito's colours, told apart in every common kind of colour vision (https://jfly.uni-koeln.de/color/).
@@ -70,10 +72,28 @@ def inches(fig: Figure, left: float, bottom: float, right: float, top: float) ->
     return fig.add_axes((left / width, bottom / height, 1 - (left + right) / width, 1 - (top + bottom) / height))
 
 
+def title(fig: Figure, text: str) -> None:
+    """Write `text` at the top left of `fig`; a dollar sign is a sign, not mathematics."""
+    width, height = fig.get_size_inches()
+    fig.text(0.08 / width, 1 - 0.2 / height, text, size=11, weight="bold", va="center", parse_math=False)
+
+
+def text_width(text: str, size: float) -> float:
+    """Return the width in inches of `text` in letters of `size` points."""
+    return TextPath((0, 0), text.replace("$", "S"), size=size).get_extents().width / 72 if text else 0.0
+
+
+def shorten(text: str, most: int = 32) -> str:
+    """Return `text`, cut to `most` characters if it is longer."""
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
 def png(fig: Figure) -> bytes:
     """Draw `fig` at twice its shown size and return a PNG of at most 128 colours, a third of the usual size."""
     buffer, small = io.BytesIO(), io.BytesIO()
-    with style():
+    with style(), warnings.catch_warnings():
+        # A letter that the font lacks is drawn as a box; the words below the picture have it.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
         fig.savefig(buffer, format="png", dpi=200)
     image = Image.open(buffer).convert("RGB").quantize(128, dither=Image.Dither.NONE)
     image.save(small, format="png", optimize=True)

@@ -7,6 +7,7 @@ import gc
 import inspect
 import types
 import warnings
+import weakref
 from collections.abc import Iterable
 from typing import Any
 
@@ -72,9 +73,8 @@ class _Session:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self.lost: list[str] = []
-        # Identities are enough: nothing that was there before and is gone now can be left over.
         servers, coros = _leavable(loop)
-        self.before = {id(each) for each in [*asyncio.all_tasks(loop), *servers, *coros]}
+        self.before = weakref.WeakSet([*asyncio.all_tasks(loop), *servers, *coros])
         self.previous_handler = loop.get_exception_handler()
         loop.set_exception_handler(self._note_lost_exception)
         warnings.filterwarnings("always", message="coroutine .* was never awaited", category=RuntimeWarning)
@@ -143,7 +143,7 @@ class _Session:
         return found
 
     def _is_new(self, thing: Any) -> bool:
-        return id(thing) not in self.before and not (isinstance(thing, asyncio.Task) and _is_kernels(thing.get_coro()))
+        return thing not in self.before and not (isinstance(thing, asyncio.Task) and _is_kernels(thing.get_coro()))
 
 
 def _leavable(loop: asyncio.AbstractEventLoop) -> tuple[list[asyncio.Server], list[types.CoroutineType]]:

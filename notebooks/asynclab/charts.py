@@ -1,0 +1,214 @@
+"""Charts of what `measure` measured: bars for a comparison, lines for a sweep."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator
+from matplotlib.transforms import Affine2D
+
+from . import figures
+
+if TYPE_CHECKING:  # measure imports this module
+    from .measure import Comparison, Runs, Sweep
+
+_TEXT = {"size": 10, "va": "center", "annotation_clip": False, "parse_math": False}
+
+
+def draw_comparison(result: Comparison) -> Figure:
+    """Draw a row for each variant: a bar to its median, a mark for each run, the range, and the numbers at its end."""
+    with figures.style():
+        return _bars(result)
+
+
+def draw_sweep(result: Sweep) -> Figure:
+    """Draw running time against size and, below it, peak memory if measured; both scales are logarithmic."""
+    with figures.style():
+        return _lines(result)
+
+
+def _bars(result: Comparison) -> Figure:
+    names, first = result.names, result.names[0]
+    overlapping = {name for pair in result.overlaps if first in pair for name in pair} - {first}
+    numbers = {
+        name: [
+            figures.duration(result[name].median),
+            "   = 1x" if name == first else f"   {figures.ratio(result.ratio(name))} as fast",
+            "   but the ranges overlap" if name in overlapping else "",
+        ]
+        for name in names
+    }
+    left = 0.3 + max(figures.text_width(figures.shorten(name), 10) for name in names)
+    end = max([result[name].slowest for name in names] + [result.ideal or 0])
+    # The axis is as long as it can be while the numbers at the end of every bar still fit on the page.
+    ends = ((figures.text_width("".join(numbers[name]), 10.4) + 0.25, end / result[name].slowest) for name in names)
+    length = min([figures.WIDTH - left - 0.6] + [(figures.WIDTH - left - width) * share for width, share in ends])
+    bottom, top = 0.62, 0.42 if result.ideal is None else 0.66
+    fig = figures.figure(height=bottom + top + 0.48 * len(names))
+    ax = figures.inches(fig, left, bottom, figures.WIDTH - left - length, top)
+    figures.title(fig, result.title)
+    for row, name in enumerate(names):
+        _bar(ax, row, result[name])
+        ax.annotate(figures.shorten(name), (0, row), (8 - left * 72, 0), textcoords="offset points", **_TEXT)
+        text = ax.annotate(
+            numbers[name][0], (result[name].slowest, row), (9, 0), textcoords="offset points", weight="bold", **_TEXT
+        )
+        for more, color in zip(numbers[name][1:], (figures.INK, figures.FAINT), strict=True):
+            text = ax.annotate(more, (1, 0.5), xycoords=text, color=color, **_TEXT)
+    ax.set_xlim(0, end)
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    ax.set_yticks([])
+    ax.grid(axis="x", color=figures.GRID, lw=0.8)
+    ax.xaxis.set_major_formatter(EngFormatter("s"))
+    count = len(result[first].runs)
+    ax.set_xlabel(f"running time (bar: median of {count} runs; mark: one run; line: fastest to slowest)", loc="left")
+    if result.ideal is not None:
+        ax.axvline(result.ideal, color=figures.INK, lw=1.3, ls=(0, (4, 3)), zorder=4)
+        ideal = f"ideal {figures.duration(result.ideal)}"
+        ax.annotate(ideal, (result.ideal, 1), (0, 3), ("data", "axes fraction"), "offset points", ha="center")
+    return fig
+
+
+def _bar(ax: Axes, row: int, runs: Runs) -> None:
+    color, marker = figures.CYCLE[row % 6], figures.MARKERS[row % 6]
+    ax.barh(row, runs.median, 0.56, color=[0.65 + 0.35 * part for part in to_rgb(color)])
+    ax.plot([runs.median] * 2, [row - 0.28, row + 0.28], color=color, lw=2.5, solid_capstyle="butt")
+    ax.plot([runs.fastest, runs.slowest], [row, row], color=figures.INK, lw=1.2, marker="|", ms=7, clip_on=False)
+    step = 0.32 / (len(runs.runs) - 1)  # the runs one below the other, in the order they were made
+    heights = [row - 0.16 + step * k for k in range(len(runs.runs))]
+    ax.plot(runs.runs, heights, marker, color=color, ms=6, mec="white", mew=0.7, clip_on=False, zorder=5)
+
+
+def _lines(result: Sweep) -> Figure:
+    panels = {"median": 3.4, "memory": 2.0} if result.has_memory else {"median": 3.4}  # heights in inches
+    left, right, caption, below = 0.75, 0.3, 0.2, 0.52
+    right += max(figures.text_width(f"{figures.shorten(name)}  1,023 KiB", 9.5) for name in result.names)
+    height = 0.4 + sum(panels.values()) + len(panels) * (caption + below)
+    fig = figures.figure(height=height)
+    figures.title(fig, result.title)
+    top = 0.4
+    for what, tall in panels.items():
+        ax = figures.inches(fig, left, height - top - caption - tall, right, top + caption)
+        top += caption + tall + below
+        _scales(ax, result, what)
+        ends = [_series(ax, result, name, what) for name in result.names]
+        if what == "median":
+            ends += _limits(ax, result)
+        low, high = ax.get_ylim()
+        ax.set_ylim(low / 1.5, high * 1.5)  # however flat the lines, a tick or two is in view
+        _label_ends(ax, ends)
+    ax.set_xlabel(result.unit)
+    return fig
+
+
+def _scales(ax: Axes, result: Sweep, what: str) -> None:
+    first, last = result.sizes[0], result.sizes[-1]
+    ax.set_xscale("log")
+    ax.set_xlim(first * (last / first) ** -0.03, last)
+    ax.set_xticks(_apart(result.sizes), labels=[f"{size:,}" for size in _apart(result.sizes)])
+    if what == "median":
+        caption = "running time (mark: median; upright line: fastest to slowest)"
+        times = [t for name in result.names for point in result[name].values() for t in point.runs]
+        ax.set_yscale("log", subs=[])
+        ax.yaxis.set_major_locator(LogLocator(subs=[1] if max(times) > 100 * min(times) else [1, 2, 5]))
+        ax.yaxis.set_major_formatter(EngFormatter("s"))
+    else:
+        caption = "peak memory"
+        ax.set_yscale("log", base=2)
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: _round_size(y)))
+    ax.minorticks_off()
+    ax.grid(color=figures.GRID, lw=0.8)
+    ax.annotate(caption, (0, 1), (-46, 6), "axes fraction", "offset points", color=figures.FAINT)
+
+
+End = tuple[float, float, str, str]  # the end of a line: x, y, what to write there, the colour of the line
+
+
+def _series(ax: Axes, result: Sweep, name: str, what: str) -> End:
+    """Draw one variant as far as it was measured."""
+    number = result.names.index(name) % 6
+    color, mark = figures.CYCLE[number], {"marker": figures.MARKERS[number], "ms": 6.5, "mec": "white", "mew": 0.7}
+    known = {size: point for size, point in result[name].items() if point.runs}
+    sizes, values = list(known), [getattr(point, what) for point in known.values()]
+    ax.plot(sizes, values, color=color, lw=1.8, zorder=4, clip_on=False, **mark)
+    if what == "memory":
+        return sizes[-1], values[-1], f"{figures.shorten(name)}  {figures.size(values[-1])}", color
+    text = f"{figures.shorten(name)}  {figures.duration(values[-1])}"
+    ranges = [p.fastest for p in known.values()], [p.slowest for p in known.values()]
+    ax.vlines(sizes, *ranges, color=color, lw=1.2, clip_on=False)
+    if name in result.stopped:
+        ax.plot(sizes[-1], values[-1], "X", color=figures.INK, ms=9, mec="white", zorder=6, clip_on=False)
+        text += f", stopped: next would take {figures.duration(result.expected(name, result.stopped[name]))}"
+    return sizes[-1], values[-1], text, color
+
+
+def _limits(ax: Axes, result: Sweep) -> list[End]:
+    """Draw the budget, if it stopped a variant, and the ideal, if there is one."""
+    if result.stopped:
+        ax.axhline(result.budget, color=figures.FAINT, lw=1, ls=":")
+        budget = f"budget {figures.duration(result.budget)}"
+        ax.annotate(budget, (0, result.budget), (4, 3), ("axes fraction", "data"), "offset points", color=figures.FAINT)
+    if result.ideal is None:
+        return []
+    ax.plot(result.sizes, list(result.ideal.values()), color=figures.INK, lw=1.3, ls=(0, (4, 3)), zorder=2)
+    last = result.ideal[result.sizes[-1]]
+    return [(result.sizes[-1], last, f"ideal  {figures.duration(last)}", figures.INK)]
+
+
+def _label_ends(ax: Axes, ends: Sequence[End]) -> None:
+    """Write at the right of each end, or at its left where there is no room, no text over another.
+
+    A text that had to move aside keeps a thin line to its end.
+    """
+    points = ax.transData + Affine2D().scale(72 / ax.figure.dpi)
+    page = ax.figure.get_size_inches()[0] * 72
+    boxes = []
+    for x, y, text, color in ends:
+        across, up = points.transform((x, y))
+        width = figures.text_width(text, 9.5) * 72
+        left = across + 9 if across + 9 + width < page else across - 9 - width
+        boxes.append({"left": left, "right": left + width, "y": up, "end": (x, y), "text": text, "color": color})
+    boxes.sort(key=lambda box: box["y"])
+    for _, (low, high) in itertools.product(range(40), itertools.combinations(boxes, 2)):
+        lacking = 12 - (high["y"] - low["y"])
+        if lacking > 0 and low["left"] < high["right"] and high["left"] < low["right"]:
+            low["y"], high["y"] = low["y"] - lacking / 2, high["y"] + lacking / 2
+    halo = [withStroke(linewidth=3, foreground="white")]
+    for box in boxes:
+        across, up = points.transform(box["end"])
+        at_right = box["left"] > across
+        x, y = points.inverted().transform((box["left" if at_right else "right"], box["y"]))
+        if abs(box["y"] - up) > 3:
+            ax.plot([box["end"][0], x], [box["end"][1], y], color=box["color"], lw=0.8, zorder=3, clip_on=False)
+        ax.text(
+            x,
+            y,
+            box["text"],
+            ha="left" if at_right else "right",
+            va="center",
+            size=9.5,
+            zorder=7,
+            path_effects=halo,
+            parse_math=False,
+        )
+
+
+def _apart(sizes: Sequence[int]) -> list[int]:
+    """Return the sizes whose labels have room beside each other, at least the first and the last of them."""
+    least = (sizes[-1] / sizes[0]) ** 0.07
+    kept = [sizes[0]]
+    for size in sizes[1:-1]:
+        if size / kept[-1] >= least and sizes[-1] / size >= least:
+            kept.append(size)
+    return [*kept, sizes[-1]]
+
+
+def _round_size(count: float) -> str:
+    number, unit = figures.size(count).split()
+    return f"{float(number):g} {unit}"

@@ -1,0 +1,127 @@
+"""Execute the notebooks whose code changed and store their outputs: `make render`.
+
+    python tests/render.py                 those that changed
+    python tests/render.py 01 05           of these, those that changed
+    python tests/render.py --force [01]    all, or these, changed or not
+    python tests/render.py --check         execute nothing; list what `make render` would change, and fail if any
+
+A notebook whose code raises is left as it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from jupyter_client.manager import AsyncKernelManager
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbformat import NotebookNode
+
+import stored
+from kernels import launch_options, new_manager
+
+CELL_TIMEOUT = 120  # seconds, as in the tests
+_SCREEN = 20  # lines of a traceback that fit beside what failed
+_ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+class RenderError(Exception):
+    """A notebook could not be executed to its end; the message is for the person who ran the command."""
+
+
+def execute(path: Path) -> NotebookNode:
+    """Return the notebook at `path` with the outputs of a fresh run, in the committed form; the file stays as it is.
+
+    Raises RenderError, naming the cell, if one raises, runs too long or kills the kernel.
+    """
+    notebook = stored.read(path)
+    for cell in stored.code_cells(notebook):
+        cell.outputs, cell.execution_count = [], None
+    running: list[str] = []  # the ids of the cells begun; the last one is the one to blame
+    with tempfile.TemporaryDirectory(prefix="render-") as directory:
+        options = launch_options(directory)
+        client = NotebookClient(
+            notebook,
+            km=new_manager(AsyncKernelManager),
+            extra_arguments=options.pop("extra_arguments"),
+            timeout=CELL_TIMEOUT,
+            record_timing=False,
+            store_widget_state=False,
+            on_cell_start=lambda cell, cell_index: running.append(cell.id),
+        )
+        try:
+            client.execute(cwd=str(path.parent), stderr=subprocess.DEVNULL, cleanup_kc=True, **options)
+        except CellTimeoutError:
+            problem = f"still running after {CELL_TIMEOUT} seconds"
+        except DeadKernelError:
+            problem = "the kernel died"
+        except CellExecutionError as error:
+            lines = _ANSI.sub("", str(error)).strip().splitlines()
+            problem = "\n".join(["…"] * (len(lines) > _SCREEN) + lines[-_SCREEN:])
+        else:
+            notebook.metadata[stored.OWN] = {"source_hash": stored.source_hash(notebook)}
+            return stored.tidy(notebook)
+    raise RenderError(f"{path.name}, cell {running[-1]!r}: {problem}\nThe file is unchanged.")
+
+
+def outdated(path: Path) -> str:
+    """Return what `make render` would change in the notebook at `path`, or "" for nothing."""
+    notebook = stored.read(path)
+    if not stored.is_fresh(notebook):
+        return "the stored outputs are not those of this code"
+    if stored.text(stored.tidy(copy.deepcopy(notebook))) != path.read_text("utf-8"):
+        return "not in the committed form (metadata, hidden outputs)"
+    return ""
+
+
+def render(path: Path, force: bool = False) -> str:
+    """Bring the notebook at `path` up to date and return what was done, in words. Raises RenderError."""
+    notebook = stored.read(path)
+    if force or not stored.is_fresh(notebook):
+        began = time.perf_counter()
+        stored.write(path, execute(path))
+        return f"executed in {time.perf_counter() - began:.1f} s"
+    if outdated(path):
+        stored.write(path, stored.tidy(notebook))
+        return "tidied"
+    return "unchanged"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command and return its exit status."""
+    parser = argparse.ArgumentParser(
+        prog="render.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("names", nargs="*", help="beginnings of file names, such as 01")
+    parser.add_argument("--force", action="store_true", help="execute also what did not change")
+    parser.add_argument("--check", action="store_true", help="change nothing, exit with 1 if there is something to do")
+    options = parser.parse_args(arguments)
+    try:
+        paths = stored.paths(options.names)
+    except ValueError as error:
+        parser.error(str(error))
+    if options.check:
+        reasons = {path.name: reason for path in paths if (reason := outdated(path))}
+        for name, reason in reasons.items():
+            print(f"{name}: {reason}")
+        print("Run `make render`." if reasons else f"Up to date: {len(paths)} notebooks.")
+        return bool(reasons)
+    # One after the other: what they measure deserves a quiet machine.
+    for path in paths:
+        try:
+            print(f"{path.name}: {render(path, options.force)}", flush=True)
+        except RenderError as error:
+            print(error, file=sys.stderr)
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

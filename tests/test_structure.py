@@ -1,0 +1,274 @@
+"""Every notebook obeys the rules of structure.py, and every rule can tell a notebook that breaks it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
+
+import samples
+import stored
+import structure
+from structure import Notebook
+
+
+@pytest.mark.parametrize("check", structure.CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("path", stored.paths(), ids=lambda path: path.stem)
+def test_notebook(path: Path, check: structure.Check) -> None:
+    """A real notebook."""
+    if complaints := check(structure.load(path)):
+        pytest.fail("\n".join(["", *complaints]), pytrace=False)
+
+
+@pytest.fixture
+def sample(tmp_path: Path) -> Notebook:
+    """Return a notebook without fault, in a project of its own."""
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "README.md").write_text("# Read me\n")
+    return Notebook(tmp_path / "notebooks" / "02_sample.ipynb", samples.executed(samples.sample(2)))
+
+
+def find(notebook: Notebook, name: str):
+    """Return the cell with the id `name`."""
+    return next(cell for cell in notebook.content.cells if cell.id == name)
+
+
+@pytest.mark.parametrize("check", structure.CHECKS, ids=lambda check: check.__name__)
+def test_the_sample_is_without_fault(sample: Notebook, check: structure.Check) -> None:
+    assert check(sample) == []
+
+
+def edit(name: str, old: str, new: str) -> Callable[[Notebook], None]:
+    """Return a fault: in the cell `name`, the text `old` is `new`."""
+
+    def apply(notebook: Notebook) -> None:
+        cell = find(notebook, name)
+        assert old in cell.source
+        cell.source = cell.source.replace(old, new)
+
+    return apply
+
+
+def add(name: str, text: str) -> Callable[[Notebook], None]:
+    """Return a fault: the cell `name` ends with `text`."""
+
+    def apply(notebook: Notebook) -> None:
+        find(notebook, name).source += text
+
+    return apply
+
+
+def drop(*names: str) -> Callable[[Notebook], None]:
+    """Return a fault: the cells `names` are missing."""
+
+    def apply(notebook: Notebook) -> None:
+        assert {cell.id for cell in notebook.content.cells} >= set(names)
+        notebook.content.cells = [cell for cell in notebook.content.cells if cell.id not in names]
+
+    return apply
+
+
+def insert(*cells) -> Callable[[Notebook], None]:
+    """Return a fault: `cells` stand before the last one."""
+
+    def apply(notebook: Notebook) -> None:
+        notebook.content.cells[-1:-1] = cells
+
+    return apply
+
+
+def put(name: str, value: object, *keys: str) -> Callable[[Notebook], None]:
+    """Return a fault: `value` stands at `keys` of the cell `name`, or of the notebook if `name` is empty."""
+
+    def apply(notebook: Notebook) -> None:
+        target = find(notebook, name) if name else notebook.content
+        for key in keys[:-1]:
+            target = target.setdefault(key, {})
+        target[keys[-1]] = value
+
+    return apply
+
+
+def show(**data: str) -> Callable[[Notebook], None]:
+    """Return a fault: a cell displays `data`, MIME types written with _ for /."""
+    bundle = {kind.replace("_", "/"): text for kind, text in data.items()}
+    return put("count", [new_output("display_data", bundle)], "outputs")
+
+
+def prints(text: str, stream: str = "stdout") -> Callable[[Notebook], None]:
+    """Return a fault: a cell prints `text`."""
+    return put("count", [new_output("stream", name=stream, text=text)], "outputs")
+
+
+ERROR = new_output("error", ename="ValueError", evalue="no", traceback=[])
+FIGURE = '<img alt="{}" src="data:image/png;base64,AAAA">'
+
+# What is broken; what the complaint says.
+FAULTS: dict[str, list[tuple[Callable[[Notebook], None], str]]] = {
+    "opening": [
+        (edit("title", "# 2. A", "# A"), "begins with '# 2. '"),
+        (edit("title", "# 2. A", "# 1. A"), "begins with '# 2. '"),
+        (edit("title", "minutes", "hours"), "how many minutes"),
+        (edit("goals", "You will be able to", "We shall see"), "'You will be able to'"),
+        (edit("goals", "- wait\n", ""), "list of 3 to 5, not 2"),
+        (edit("goals", "- wait\n", "- wait\n" * 4), "list of 3 to 5, not 6"),
+        (edit("goals", "Prerequisites", "You need"), "the prerequisites"),
+    ],
+    "setup_and_end": [
+        (edit("setup", "begin()", "pass"), "calls begin()"),
+        (edit("setup", "begin()", "# begin()"), "calls begin()"),
+        (add("setup", "\nx = 1\n" * 4), "at most 6 lines, not 7"),
+        (add("end", "\nprint('over')"), "`await end()` and nothing else"),
+        (drop("end"), "`await end()` and nothing else"),
+    ],
+    "parts": [
+        *((drop(name), words) for name, words in [
+            ("summary", "'summary'"), ("mistakes", "'common mistakes'"), ("exercises", "'exercises'"),
+            ("quiz", "'quiz'"), ("claims", "'the guide says'"), ("slide", "'slider'"),
+            ("exercise", "tagged 'exercise'"), ("check", "tagged 'check'"),
+        ]),
+        (edit("how-long", "**Predict", "**Guess"), "3 questions marked **Predict**, not 2"),
+        (edit("how-long", "</details>", ""), "1 <details> but 0 </details>"),
+    ],
+    "heading_levels": [
+        (edit("how-long", "## How", "# How"), "one heading of level 1, not 2"),
+        (edit("title", "# 2", "## 2"), "one heading of level 1, not 0"),
+        (edit("read-the-picture", "### A", "#### A"), "of level 4 under one of level 2"),
+    ],
+    "metadata": [
+        (put("", {"state": {}}, "metadata", "widgets"), "notebook: widgets"),
+        (put("", "Python 3 (ipykernel)", "metadata", "kernelspec", "display_name"), "kernelspec is"),
+        (put("", "3.13.1", "metadata", "language_info", "version"), "language_info is"),
+        (put("count", {"iopub.status.busy": "2020"}, "metadata", "execution"), "'count': metadata execution"),
+        (put("goals", {"outputs_hidden": True}, "metadata", "jupyter"), "'goals': metadata jupyter"),
+        (put("count", True, "metadata", "jupyter", "source_hidden"), "metadata jupyter.source_hidden"),
+        (put("count", ["raises-exception"], "metadata", "tags"), "tag raises-exception"),
+        (put("count", ["nbval-raises-exception"], "metadata", "tags"), "tag nbval-raises-exception"),
+        (put("goals", ["system"], "metadata", "tags"), "tag system"),
+    ],
+    "cell_ids": [
+        (put("count", "order", "id"), "'order' occurs twice"),
+        *((put("count", bad, "id"), why) for bad, why in [
+            ("3f2a9c1e", "is to be words"), ("a1b2c3d4", "is to be words"), ("cafe12ad", "random number"),
+            ("ab", "words"), ("Count", "words"), ("a_count", "words"), ("c-", "words"),
+            ("ace01234-1234-5678-9abc-def012345678", "random number"),
+        ]),
+    ],
+    "budgets": [
+        (drop("done"), "25 to 70 cells, not 24"),
+        (insert(*[new_code_cell("x = 1", id=f"line-{i}") for i in range(46)]), "25 to 70 cells, not 71"),
+        (insert(*[new_code_cell("x = 1", id=f"line-{i}") for i in range(8)]), "are prose, not 36%"),
+        (insert(*[new_markdown_cell("Words.", id=f"line-{i}") for i in range(10)]), "are prose, not 63%"),
+        (add("count", "\nx = 1" * 30), "'count': at most 30 lines, not 31"),
+        (lambda n: [add(name, "\nx = 1" * 12)(n) for name in ("count", "order")], "nine code cells in ten"),
+        (lambda n: [add(cell.id, "\nx = 1" * 5)(n) for cell in n.code[:9]], "half of the code cells"),
+    ],
+    "code": [
+        (put("count", " \n", "source"), "is empty"),
+        (add("count", "\nget('http://example.com/x')"), "http://example.com/x is outside"),
+        (add("count", "\nurl = 'wss://site1.com'"), "wss://site1.com is outside"),
+        (add("count", "  # type: ignore"), "type checker"),
+        (add("count", "  # noqa: F821"), "linter"),
+        (add("count", "\n# NBVAL_RAISES_EXCEPTION"), "use its tag"),
+        (add("count", "\nasyncio.get_event_loop()"), "get_running_loop"),
+    ],
+    "size": [(prints("x" * 1_000_000), "at most 1,000,000 bytes")],
+    "freshness": [
+        (edit("count", "'tasks'", "'jobs'"), "not those of this code"),
+        (put("count", ["system"], "metadata", "tags"), "not those of this code"),
+        (drop("order"), "not those of this code"),
+        (put("count", None, "execution_count"), "'count' was never executed"),
+        (put("count", 99, "execution_count"), "'count' has the number 99"),
+    ],
+    "outputs": [
+        (put("count", {}, "metadata"), "outputs_hidden"),
+        (put("order", True, "metadata", "jupyter", "outputs_hidden"), "outputs_hidden"),
+        (put("count", [ERROR], "outputs"), "an error as output"),
+        (prints("a.py:1: ResourceWarning: unclosed file", "stderr"), "a ResourceWarning"),
+        (prints("a.py:1: DeprecationWarning: old", "stderr"), "a DeprecationWarning"),
+        (prints("/home/someone/guide\n"), "a path of one machine"),
+        (prints("lib/python3.12/asyncio/tasks.py\n"), "a path of one machine"),
+        (show(text_plain="C:\\Users\\someone"), "a path of one machine"),
+        (show(text_html=f"<p>{sys.prefix}/x</p>"), "a path of one machine"),
+    ],
+    "images": [
+        (show(image_png="AAAA", text_plain="a figure"), "a bare image/png"),
+        (show(text_html=FIGURE.format("a picture")), "'a picture' says too little"),
+        (show(text_html='<img src="data:image/png;base64,AAAA">'), "'' says too little"),
+        (add("goals", "\n\n![logo](../README.md)"), "'logo' says too little"),
+        (add("goals", '\n\n<img src="x.png">'), "'' says too little"),
+    ],
+    "links": [
+        (add("goals", " [the next chapter](02_sample.ipynb)"), "leads to no file"),
+        (add("goals", " [the readme](../READ.md)"), "leads to no file"),
+        (add("goals", " [a file of the machine](/etc/hosts)"), "out of the project"),
+        (add("goals", " [a file of the machine](../../x)"), "out of the project"),
+        (add("goals", " [a section](#Nowhere)"), "leads to no heading"),
+        (add("goals", ' <a href="#Nowhere">a section</a>'), "leads to no heading"),
+        (add("goals", "\n\n[section]: #Nowhere"), "leads to no heading"),
+        (add("goals", "\n\n![a picture of nothing at all](nothing.png)"), "leads to no file"),
+        (add("goals", " [here](../README.md)"), "does not say where it leads"),
+    ],
+}  # fmt: skip
+
+
+def test_every_check_has_its_faults() -> None:
+    assert {check.__name__ for check in structure.CHECKS} == FAULTS.keys() | {"name"}
+
+
+@pytest.mark.parametrize(
+    ("check", "fault", "complaint"),
+    [(name, fault, complaint) for name, faults in FAULTS.items() for fault, complaint in faults],
+)
+def test_a_fault_is_named(sample: Notebook, check: str, fault: Callable[[Notebook], None], complaint: str) -> None:
+    fault(sample)
+    complaints = getattr(structure, check)(sample)
+    assert any(complaint in each for each in complaints), complaints
+
+
+@pytest.mark.parametrize("name", ["1_sample.ipynb", "01_Sample.ipynb", "sample.ipynb", "01_a sample.ipynb"])
+def test_a_wrong_file_name_is_named(sample: Notebook, name: str) -> None:
+    assert structure.name(Notebook(sample.path.with_name(name), sample.content))
+
+
+def test_the_neighbours_are_linked_as_far_as_they_exist(tmp_path: Path) -> None:
+    for number, name in enumerate(("00_a.ipynb", "01_b.ipynb", "02_c.ipynb")):
+        stored.write(tmp_path / name, samples.sample(number))
+    path = tmp_path / "01_b.ipynb"
+    assert structure.opening(Notebook(path, samples.sample(1, ["00_a.ipynb", "02_c.ipynb"]))) == []
+    assert structure.opening(Notebook(path, samples.sample(1, ["00_a.ipynb"]))) == [
+        "the first cell links to 02_c.ipynb"
+    ]
+
+
+def test_the_first_notebook_may_be_shorter_and_needs_fewer_parts(tmp_path: Path) -> None:
+    notebook = Notebook(tmp_path / "00_sample.ipynb", samples.sample(0))
+    drop("mistakes", "mistake", "exercises", "exercise", "check", "quiz", "slide", "claims", "claim", "done")(notebook)
+    assert len(notebook.content.cells) == 15
+    samples.executed(notebook.content)
+    assert [complaint for check in structure.CHECKS for complaint in check(notebook)] == []
+
+
+@pytest.mark.parametrize(
+    "allowed",
+    [
+        add("count", "\nget('http://127.0.0.1:8000'); get('http://localhost/'); get(f'http://{host}/')"),
+        add("goals", "\n\n```python\n# not a heading\n[a](b)\n```\n`[a](b)` and `<img src='x'>`"),
+        add("goals", " [a heading](#In-what-order?), [one elsewhere](02_sample.ipynb#Summary), [a file](../README.md)"),
+        add("goals", " [![A badge that says something](https://example.org/badge.svg)](https://example.org/)"),
+        add("goals", ' <a href="https://example.org/">an example</a>'),
+        put("count", ["check", "nbval-ignore-output"], "metadata", "tags"),
+        show(text_html=FIGURE.format("three tasks that wait side by side"), text_plain="3 tasks"),
+        prints("CELL.py:1: RuntimeWarning: coroutine 'f' was never awaited", "stderr"),
+        put("count", "wait-0-3-seconds", "id"),
+        put("count", "decade", "id"),
+    ],
+)
+def test_what_is_allowed(sample: Notebook, allowed: Callable[[Notebook], None]) -> None:
+    stored.write(sample.path, sample.content)  # for the link to itself
+    allowed(sample)
+    fresh = samples.copy_outputs(sample.content, sample.content)
+    assert [complaint for check in structure.CHECKS for complaint in check(Notebook(sample.path, fresh))] == []
