@@ -47,6 +47,11 @@ HARMLESS = tuple(
     )
 )
 
+# A kernel's ports are chosen by its manager and bound by the kernel. In between another program, such as
+# another kernel, may take one of them; then a second start, with new ports, is the cure.
+_STARTS = 3
+_PORT_TAKEN = re.compile(r"Address (already )?in use")
+
 _OUTPUTS = {"stream", "display_data", "execute_result", "error"}
 _Manager = TypeVar("_Manager", bound=KernelManager)
 
@@ -131,22 +136,32 @@ class Kernel:
         self.started: list[str] = []  # ids in the order in which the kernel began to execute them
         self.replies: dict[str, Reply] = {}  # by id, in the order in which they were sent
         self._displays: dict[str, list[NotebookNode]] = {}  # outputs that can be updated, by display id
+        for left in reversed(range(_STARTS)):
+            try:
+                self._start(cwd, startup_timeout)
+                return
+            except RuntimeError as error:
+                log = self.log
+                self.stop()
+                if not left or not _PORT_TAKEN.search(log):
+                    raise RuntimeError(f"{error}\n{log}") from error
+            except BaseException:
+                self.stop()
+                raise
+
+    def _start(self, cwd: str | os.PathLike[str], timeout: float) -> None:
         self._directory = tempfile.TemporaryDirectory(prefix="kernel-")
         self._log_path = Path(self._directory.name, "stderr.txt")
         self.manager = new_manager(KernelManager)
         self.client: Any = None  # a BlockingKernelClient once there is something to talk to
-        try:
+        with self._log_path.open("wb") as log:  # the child keeps its own handle
+            # stdout only repeats what cells and their child processes print, and those are replies.
             options = launch_options(self._directory.name)
-            with self._log_path.open("wb") as log:  # the child keeps its own handle
-                # stdout only repeats what cells and their child processes print, and those are replies.
-                self.manager.start_kernel(cwd=os.fspath(cwd), stdout=subprocess.DEVNULL, stderr=log, **options)
-            self.client = self.manager.client()
-            self.client.start_channels()
-            self.client.wait_for_ready(timeout=startup_timeout)
-            self._wait_for_iopub(startup_timeout)
-        except BaseException:
-            self.stop()
-            raise
+            self.manager.start_kernel(cwd=os.fspath(cwd), stdout=subprocess.DEVNULL, stderr=log, **options)
+        self.client = self.manager.client()
+        self.client.start_channels()
+        self.client.wait_for_ready(timeout=timeout)
+        self._wait_for_iopub(timeout)
 
     def __enter__(self) -> Kernel:
         return self

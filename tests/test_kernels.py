@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from jupyter_client.connect import LocalPortCache
 
 from kernels import Kernel
 
@@ -117,3 +120,24 @@ def test_a_dead_kernel_is_noticed_and_nothing_is_left(tmp_path: Path) -> None:
         assert not kernel.is_alive()
     kernel.stop()
     assert not Path(kernel._directory.name).exists()
+
+
+def test_a_port_that_another_program_took_costs_a_second_start_only(tmp_path, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+
+        def find_available_port(cache, ip):
+            chosen.append(genuine(cache, ip) if chosen else other.getsockname()[1])
+            return chosen[-1]
+
+        chosen, genuine = [], LocalPortCache.find_available_port
+        monkeypatch.setattr(LocalPortCache, "find_available_port", find_available_port)
+        with Kernel(cwd=tmp_path) as kernel:
+            assert kernel.run("print(42)").text == "42\n"
+    assert len(chosen) == 10  # two starts, of five ports each
+
+
+def test_a_kernel_that_cannot_start_says_why(tmp_path, monkeypatch):
+    monkeypatch.setitem(os.environ, "PYTHONPATH", os.fspath(tmp_path))
+    (tmp_path / "ipykernel_launcher.py").write_text("raise SystemExit('no kernel today')")
+    with pytest.raises(RuntimeError, match="no kernel today"):
+        Kernel(cwd=tmp_path)
