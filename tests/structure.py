@@ -20,7 +20,7 @@ from nbformat import NotebookNode
 
 import stored
 
-CELLS = (25, 70)
+CELLS = (25, 75)  # the exercises count for the least, not for the most
 CELLS_AT_START = (15, 60)  # of 00_start_here
 PROSE = (0.4, 0.6)  # share of the cells
 LINES, LINES_OF_MOST, LINES_MEDIAN = 30, 12, 5  # of a code cell: at most, of nine in ten, of half of them
@@ -81,6 +81,17 @@ class Notebook:
     def prose(self) -> list[NotebookNode]:
         """The markdown cells."""
         return [cell for cell in self.content.cells if cell.cell_type == "markdown"]
+
+    @property
+    def lesson(self) -> list[NotebookNode]:
+        """All cells but those of the section "Exercises", which takes as long as the learner likes."""
+        kept, inside = [], False
+        for cell in self.content.cells:
+            if cell.cell_type == "markdown" and (section := re.match(r"##[ \t]+(.+)", cell.source)):
+                inside = "exercises" in section[1].lower()
+            if not inside:
+                kept.append(cell)
+        return kept
 
     def headings(self) -> Iterator[tuple[int, str]]:
         """Yield (level, text) of every heading, in order."""
@@ -240,8 +251,10 @@ def budgets(notebook: Notebook) -> list[str]:
     """As many cells as can be read in a sitting, half of them prose, and code that fits in a glance."""
     complaints = []
     cells, (least, most) = len(notebook.content.cells), CELLS if notebook.number else CELLS_AT_START
-    if not least <= cells <= most:
-        complaints.append(f"{least} to {most} cells, not {cells}")
+    if cells < least:
+        complaints.append(f"at least {least} cells, not {cells}")
+    if len(notebook.lesson) > most:
+        complaints.append(f"at most {most} cells beside the exercises, not {len(notebook.lesson)}")
     share = len(notebook.prose) / cells
     if not PROSE[0] <= share <= PROSE[1]:
         complaints.append(f"{PROSE[0]:.0%} to {PROSE[1]:.0%} of the cells are prose, not {share:.0%}")
