@@ -20,7 +20,7 @@ from nbformat import NotebookNode
 
 import stored
 
-CELLS = (25, 75)  # the exercises count for the least, not for the most
+CELLS = (25, 80)  # the exercises count for the least, not for the most
 CELLS_AT_START = (15, 60)  # of 00_start_here
 PROSE = (0.4, 0.6)  # share of the cells
 LINES, LINES_OF_MOST, LINES_MEDIAN = 30, 12, 5  # of a code cell: at most, of nine in ten, of half of them
@@ -41,7 +41,7 @@ HEADINGS = {
     "quiz": range(1, 11),
     "the guide says": range(1, 9),  # 09 and 10 are about what the guide leaves out
 }
-SLIDER_CHAPTERS = range(2, 8)  # from 1 on as soon as there is a slider
+SLIDER_CHAPTERS = range(1, 8)
 
 _FENCED = re.compile(r"^(```|~~~).*?^\1[^\n]*$", re.MULTILINE | re.DOTALL)
 _CODE_SPAN = re.compile(r"(`+)(?!`).+?(?<!`)\1(?!`)")

@@ -1,7 +1,8 @@
 """The laboratory bench that the chapters share: it measures, draws and checks; it is never the subject taught."""
 
+from .controls import explore
 from .measure import compare, sweep
 from .session import begin, end
 from .timeline import trace
 
-__all__ = ["begin", "compare", "end", "sweep", "trace"]
+__all__ = ["begin", "compare", "end", "explore", "sweep", "trace"]

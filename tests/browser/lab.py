@@ -327,6 +327,37 @@ def test_the_stop_button_ends_a_cell_that_awaits(lab: Lab) -> None:
         _wait(lambda: opened.cells()[2]["outputs"] == ["execute_result"], 10)
 
 
+def test_a_slider_replaces_figure_and_table(lab: Lab) -> None:
+    lab.write("slider.ipynb", new_code_cell(SLIDER), new_code_cell("await end()"))
+    with lab.open("slider.ipynb") as opened:
+        assert opened.run_all() is True
+        cell = opened.page.locator(".jp-CodeCell").first
+        slider = cell.get_by_role("slider", name="how many tasks", exact=True)
+        slider.focus()
+        for tasks in (3, 4):
+            opened.page.keyboard.press("ArrowRight")
+            _wait(lambda n=tasks: cell.locator(f"img[alt*='{n} tasks in']").count() == 1, 15)
+            assert cell.locator("img").count() == 1 and f"{tasks} tasks in" in (cell.locator("pre").last.text_content())
+        _wait(lambda: "Ended after" in cell.get_by_role("status").inner_text(), 5)
+        assert slider.evaluate("handle => handle === document.activeElement")
+        opened.picture(PICTURES / "slider.png")
+        assert not opened.complaints
+
+
+SLIDER = """\
+import asyncio
+from asynclab import begin, end, trace
+from asynclab.controls import explore
+begin()
+
+async def waits(tasks=2):
+    with trace("Some waits") as some:
+        await asyncio.gather(*[asyncio.sleep(0.1) for _ in range(tasks)])
+    return some
+
+await explore(waits, tasks=(1, 9), labels={"tasks": "how many tasks"})"""
+
+
 def _wait(condition: Any, seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
