@@ -79,6 +79,8 @@ def launch_options(ipython_dir: str) -> dict[str, Any]:
     # child processes print, and a comparison would fail that no learner ever sees fail.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
     environment |= {"PYTHONWARNINGS": WARNINGS, "IPYTHONDIR": ipython_dir}
+    # The progress of whoever runs this is neither read nor written, unless a test names a folder for it.
+    environment.setdefault("ASYNCIO_GUIDE_DATA", ipython_dir)
     # The history database is one file for all kernels of a user: several at a time would wait for its lock.
     return {"env": environment, "extra_arguments": ["--HistoryManager.hist_file=:memory:"]}
 

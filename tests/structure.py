@@ -37,7 +37,7 @@ NBVAL_TAGS = {"nbval-skip", "nbval-ignore-output", "nbval-check-output"}  # not 
 HEADINGS = {
     "summary": range(11),
     "common mistakes": range(1, 11),
-    "exercises": range(2, 11),  # from 1 on as soon as there is an exercise
+    "exercises": range(1, 11),
     "quiz": range(1, 11),
     "the guide says": range(1, 9),  # 09 and 10 are about what the guide leaves out
 }

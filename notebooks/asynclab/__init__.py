@@ -1,8 +1,9 @@
 """The laboratory bench that the chapters share: it measures, draws and checks; it is never the subject taught."""
 
 from .controls import explore
+from .exercises import progress
 from .measure import compare, sweep
 from .session import begin, end
 from .timeline import trace
 
-__all__ = ["begin", "compare", "end", "explore", "sweep", "trace"]
+__all__ = ["begin", "compare", "end", "explore", "progress", "sweep", "trace"]
