@@ -11,7 +11,8 @@ the loop (`time.sleep(60)`, `while True: pass`) is interrupted by a watchdog thr
 ours for the time of the run, raises `Stopped` inside the learner's code and nowhere else. The Stop button still
 reaches its usual handler. Outside the main thread there are no signals; there `Stopped` is raised between two
 bytecodes. What cannot be stopped is one long call into C that looks at no signal, such as `sum(range(10**12))`,
-outside the main thread any long call into C but `time.sleep`, and a loop that catches every error; and `os._exit`.
+outside the main thread any long call into C but `time.sleep`; anywhere a loop that blocks and catches every error,
+BaseException included, unless a signal happens to meet it outside its `try`; and `os._exit`.
 
 It changes the world. Output, lost exceptions, forgotten coroutines are recorded instead of shown. What it rebinds
 in builtins, asyncio, time and others is put back, in the first three after each step: the loop itself needs them.
