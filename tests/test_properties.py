@@ -9,7 +9,8 @@ import time
 import pytest
 
 from asynclab.exercises import properties as p
-from asynclab.exercises.running import Jobs, Probe, run
+from asynclab.exercises.probes import Jobs, Probe
+from asynclab.exercises.running import run
 
 
 def run_now(function, *args, **options):

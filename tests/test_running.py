@@ -3,6 +3,7 @@
 import asyncio
 import builtins
 import contextlib
+import cProfile
 import os
 import signal
 import sys
@@ -13,7 +14,8 @@ import warnings
 import pytest
 
 from asynclab import begin, end, trace
-from asynclab.exercises.running import Jobs, run
+from asynclab.exercises.probes import Jobs
+from asynclab.exercises.running import run
 from kernels import Kernel
 
 
@@ -121,6 +123,59 @@ async def spin():
         pass
 
 
+async def catch_all():
+    while True:
+        try:  # noqa: SIM105
+            time.sleep(60)
+        except BaseException:
+            pass
+
+
+async def catch_all_twice():
+    while True:
+        try:  # noqa: SIM105
+            await catch_all()
+        except BaseException:
+            pass
+
+
+async def catch_all_and_recurse():
+    def down():
+        try:
+            down()
+        except BaseException:
+            down()
+
+    down()
+
+
+async def catch_all_and_clean_up():
+    while True:
+        try:
+            while True:
+                pass
+        except BaseException:
+            continue
+        finally:
+            with contextlib.suppress(BaseException):
+                time.sleep(60)
+
+
+async def catch_all_in_a_generator():
+    def ticks():
+        while True:
+            try:
+                yield
+            except BaseException:
+                continue
+
+    while True:
+        try:
+            sum(1 for _ in ticks())
+        except BaseException:
+            continue
+
+
 async def block_in_callback():
     asyncio.get_running_loop().call_soon(time.sleep, 60)
     await asyncio.sleep(0.01)
@@ -186,6 +241,11 @@ async def flood():
     [
         (block, "blocked"),
         (spin, "blocked"),
+        (catch_all, "blocked"),
+        (catch_all_twice, "blocked"),
+        (catch_all_and_recurse, "blocked"),
+        (catch_all_and_clean_up, "blocked"),
+        (catch_all_in_a_generator, "blocked"),
         (block_in_callback, "blocked"),
         (block_in_child, "blocked"),
         (ignores_stop, "blocked"),
@@ -209,7 +269,9 @@ def test_tasks_without_end_are_bounded():
     assert len(record.rows) <= 50_001
 
 
-@pytest.mark.parametrize(("function", "stopped"), [(block, "blocked"), (spin, "blocked"), (wait, "deadline")])
+@pytest.mark.parametrize(
+    ("function", "stopped"), [(block, "blocked"), (spin, "blocked"), (catch_all, "blocked"), (wait, "deadline")]
+)
 def test_in_a_thread_too(function, stopped):
     found = []
     thread = threading.Thread(target=lambda: found.append(asyncio.run(run(function, deadline=0.2))))
@@ -217,6 +279,31 @@ def test_in_a_thread_too(function, stopped):
     thread.join(20)
     assert not thread.is_alive()
     assert found[0].stopped == stopped
+
+
+def test_a_profiler_is_left_alone():
+    profiler = cProfile.Profile()
+    profiler.enable()
+    try:
+        record = checked(good, Jobs(), deadline=30)
+        assert sys.getprofile() is profiler
+    finally:
+        profiler.disable()
+    assert record.value == [0, 10, 20]
+
+
+def test_a_debugger_is_given_back_its_trace_function():
+    def tracer(frame, event, arg):
+        return None
+
+    before = sys.gettrace()
+    sys.settrace(tracer)
+    try:
+        record = asyncio.run(run(catch_all, deadline=0.2))
+        assert sys.gettrace() is tracer
+    finally:
+        sys.settrace(before)
+    assert record.stopped == "blocked"
 
 
 def test_what_is_left_is_named_and_ended():
@@ -371,7 +458,8 @@ def test_arguments_that_make_no_sense_and_a_loop_that_is_traced():
 SETUP = """
 import asyncio, time
 from asynclab import begin, end
-from asynclab.exercises.running import run, Jobs
+from asynclab.exercises.running import run
+from asynclab.exercises.probes import Jobs
 async def good(jobs): return await asyncio.gather(*[jobs.fetch(i) for i in range(3)])
 async def block(): time.sleep(60)
 async def wait(): await asyncio.sleep(60)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .exercise import Exercise, Trial, pictured
+from .probes import Jobs, Probe
 from .properties import (
     Property,
     awaited_every_coroutine,
@@ -20,7 +21,7 @@ from .properties import (
     results_in_order,
     returned,
 )
-from .running import Jobs, Probe, Run
+from .running import Run
 
 TITLE = "1. Basic async/await"
 

@@ -18,7 +18,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ..figures import duration
-from .running import Interval, Run, Stopped
+from .probes import Interval
+from .running import Run
+from .stopping import Stopped
 
 __all__ = [
     "Property",

@@ -1,39 +1,28 @@
 """Run a learner's function on the running loop, under a trace, and say all that it did; nothing stays behind.
 
-Three things may go wrong with code that nobody has read yet, and each has its remedy here.
+Three things may go wrong with code that nobody has read yet, and each has its remedy.
 
 It raises, whatever it likes. The function runs in a task of its own, and `asyncio.Handle._run` is shadowed for
 the time of the run: SystemExit or KeyboardInterrupt out of any of its tasks would otherwise end the event loop.
 
 It does not end. At the deadline its task is cancelled; one that swallows the cancellation is cancelled again, then
 `Stopped` is thrown into its coroutine, and if even that is swallowed the task is taken off the loop. Code that holds
-the loop (`time.sleep(60)`, `while True: pass`) is interrupted by a watchdog thread: it sends SIGINT, whose handler,
-ours for the time of the run, raises `Stopped` inside the learner's code and nowhere else. The Stop button still
-reaches its usual handler. Outside the main thread there are no signals; there `Stopped` is raised between two
-bytecodes. What cannot be stopped is one long call into C that looks at no signal, such as `sum(range(10**12))`,
-outside the main thread any long call into C but `time.sleep`; anywhere a loop that blocks and catches every error,
-BaseException included, unless a signal happens to meet it outside its `try`; and `os._exit`.
+the loop (`time.sleep(60)`, `while True: pass`) is interrupted by a watchdog thread: see `stopping.py`, which also
+says the little that cannot be stopped. (`os._exit` ends the kernel, and is not kept from it.)
 
 It changes the world. Output, lost exceptions, forgotten coroutines are recorded instead of shown. What it rebinds
-in builtins, asyncio, time and others is put back, in the first three after each step: the loop itself needs them.
-
-A context variable tells the learner's tasks, callbacks and prints from those of the kernel and of other cells.
+in builtins, asyncio, time and others is put back, in the first three after each step: see `world.py`.
 """
 
 from __future__ import annotations
 
-import _thread
 import asyncio
 import builtins
 import contextlib
 import contextvars
-import ctypes
 import functools
 import gc
 import inspect
-import itertools
-import linecache
-import os
 import signal
 import sys
 import threading
@@ -46,15 +35,17 @@ from asyncio import events as asyncio_events
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from time import perf_counter as clock
-from typing import Any, NamedTuple
+from typing import Any
 
 from .. import tracing
 from ..timeline import Timeline
 from ..tracing import TaskRow
+from .probes import Event, Interval, current_run
+from .stopping import Stopped, Watchdog, their_place
+from .world import HOOKS, NEEDED, Names, World, files
 
-__all__ = ["Event", "Interval", "Jobs", "Probe", "Run", "Stopped", "run"]
+__all__ = ["Run", "run"]
 
-_GRACE = 0.1  # seconds beyond the deadline after which a step that still runs is said to hold the loop
 _MOST_TASKS = 50_000  # that one run may start: more would take longer to cancel than a learner waits
 _MOST_TEXT = 100_000  # characters of output that are kept
 _MOST_EVENTS = 100_000  # that are kept of the probes'
@@ -66,134 +57,6 @@ _pause, _sleep, _Task, _Cancelled = asyncio.sleep, time.sleep, asyncio.Task, asy
 _AnyError = BaseException
 _BUILTINS = vars(builtins)
 _current_task, _all_tasks, _get_ident = asyncio.current_task, asyncio.all_tasks, threading.get_ident
-
-
-class Stopped(BaseException):
-    """Raised inside a learner's code to end it. Not an Exception: `except Exception` must not catch it."""
-
-
-# What probes record ---------------------------------------------------------------------------------------------
-
-
-class Event(NamedTuple):
-    """Something that a probe saw. `str()` of it is, for example, "start 3"."""
-
-    kind: str  # such as "start", "done", "failed", "cancelled", "open", "close"
-    item: Any
-    when: float  # seconds since the run began
-    probe: str  # name of the probe, such as "job"
-    task: str  # name of the task in which it happened
-    call: int = 0  # the same number for all events of one call
-
-    def __str__(self) -> str:
-        return self.kind if self.item is None else f"{self.kind} {self.item}"
-
-
-class Interval(NamedTuple):
-    """One piece of a probe's work. Times are seconds since the run began; `end` is None if it never ended."""
-
-    item: Any
-    start: float
-    end: float | None
-    outcome: str  # "done", "failed", "cancelled", or "pending" if it never ended
-    probe: str
-    task: str
-
-
-_current: contextvars.ContextVar[_Guard | None] = contextvars.ContextVar("asynclab.run", default=None)
-_calls = itertools.count(1)
-
-
-class Probe:
-    """Something handed to a learner's function that records what is done with it, for `Run.events`.
-
-    Outside a run nothing is recorded, so that a probe may be tried out in a cell.
-    """
-
-    def __init__(self, name: str = "job") -> None:
-        self.name = name
-
-    def note(self, kind: str, item: Any = None, call: int = 0) -> None:
-        """Record that `kind` happened to `item`; `call` is the same for all events of one call."""
-        guard = _current.get()
-        if guard is not None:
-            task = _current_task() if guard.ident == _get_ident() else None
-            guard.note(Event(kind, item, clock() - guard.began, self.name, task.get_name() if task else "", call))
-
-
-class Jobs(Probe):
-    """Work to hand out, which mostly waits: `value = await jobs.fetch(3)`, or `await jobs(3)`.
-
-    `delay` is the time that a job takes in seconds, or a function of the item that gives it. An item in `failing`
-    raises `error(f"job 3 failed")` after that time. The value is `result(item)`, or ten times the item if that is a
-    number. Each call is an interval of the run: when it started, when and how it ended, in which task.
-
-    `async with jobs.session() as session` notes "open" and "close"; `await session.fetch(3)` works in it only.
-    """
-
-    def __init__(
-        self,
-        delay: float | Callable[[Any], float] = 0.02,
-        *,
-        name: str = "job",
-        failing: Iterable[Any] = (),
-        error: type[Exception] = ValueError,
-        result: Callable[[Any], Any] | None = None,
-    ) -> None:
-        super().__init__(name)
-        self.delay, self.failing, self.error, self._result = delay, tuple(failing), error, result
-        self._sessions = itertools.count(1)
-
-    async def fetch(self, item: Any) -> Any:
-        """Wait as long as `item` takes, and return its value or raise its error."""
-        call = next(_calls)
-        self.note("start", item, call)
-        try:
-            await _pause(self.delay(item) if callable(self.delay) else self.delay)
-            if item in self.failing:
-                raise self.error(f"{self.name} {item} failed")
-        except _Cancelled:
-            self.note("cancelled", item, call)
-            raise
-        except BaseException:
-            self.note("failed", item, call)
-            raise
-        self.note("done", item, call)
-        return self.result(item)
-
-    __call__ = fetch
-
-    def result(self, item: Any) -> Any:
-        """Return what fetching `item` returns."""
-        if self._result is not None:
-            return self._result(item)
-        return item * 10 if isinstance(item, (int, float)) else item
-
-    def session(self) -> Session:
-        """Return a session to be opened with `async with`, which closes it whatever happens."""
-        return Session(self, next(self._sessions))
-
-
-class Session:
-    """What `async with jobs.session() as session` gives: `await session.fetch(3)`."""
-
-    def __init__(self, jobs: Jobs, number: int) -> None:
-        self.jobs, self.number, self.is_open = jobs, number, False
-
-    async def __aenter__(self) -> Session:
-        self.is_open = True
-        self.jobs.note("open", self.number)
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        self.is_open = False
-        self.jobs.note("close", self.number)
-
-    async def fetch(self, item: Any) -> Any:
-        """Fetch `item` as `Jobs.fetch` does. Raises RuntimeError if the session is not open."""
-        if not self.is_open:
-            raise RuntimeError("this session is not open: fetch inside its `async with` block")
-        return await self.jobs.fetch(item)
 
 
 # What a run did -------------------------------------------------------------------------------------------------
@@ -328,9 +191,7 @@ class _Guard:
         self.over = False  # the function has ended: its probes are heard no longer
         self.ending = False  # the run is over: whatever still runs is to stop
         self.place: tuple[int | None, str] = (None, "")
-        self.step: float | None = None  # when the learner's step now running began
-        self.pings = 0  # how often the watchdog has interrupted the present step
-        self.ping_sent = self.handling = False
+        self.watchdog = Watchdog(self)
         self.stack = contextlib.ExitStack()
 
     def note(self, event: Event) -> None:
@@ -350,9 +211,9 @@ class _Guard:
         stack.callback(gc.unfreeze)
         self.tasks_before = _all_tasks(loop)
         self.generators_before = set(loop._asyncgens)
-        self.files_before = _files()
+        self.files_before = files()
         self.cpu_began = time.thread_time()
-        self.world = _World(loop)
+        self.world = World(loop)
         stack.callback(self._restore)
         stack.enter_context(warnings.catch_warnings())
 
@@ -371,7 +232,7 @@ class _Guard:
         self._shadow_loop("create_task", self._counted(loop.create_task))
         self.builtins_during = dict(_BUILTINS)
         self._install_run()
-        self._install_watchdog()
+        self.watchdog.install(stack)
 
     def remove(self) -> None:
         """Take everything back."""
@@ -399,14 +260,14 @@ class _Guard:
 
     def start(self, args: tuple, kwargs: dict) -> None:
         """Begin the learner's function in a task of its own."""
-        self.during = _Names(_NEEDED)  # what the loop must find after each step
+        self.during = Names(NEEDED)  # what the loop must find after each step
         self.builtins_during = self.during.dicts[0]
         self.loop_names = len(self.loop.__dict__)
         self.trace_is_open = True
-        self.hooks = {name: self.loop.__dict__[name] for name in _HOOKS}
+        self.hooks = {name: self.loop.__dict__[name] for name in HOOKS}
         self.began = self.trace._began
         self.context = contextvars.copy_context()
-        self.context.run(_current.set, self)
+        self.context.run(current_run.set, self)
         name = getattr(self.function, "__name__", None)
         name = name if isinstance(name, str) else type(self.function).__name__
         coro = self._main(args, kwargs)
@@ -520,25 +381,14 @@ class _Guard:
         for _ in range(5):
             if not hasattr(coro, "throw") or getattr(coro, "cr_running", False):
                 return
-            frames = list(_frames(coro))
-
-            def insist(frames: list[types.FrameType] = frames, coro: Any = coro) -> None:
-                # An `except BaseException` inside a loop would catch one error: in it, the tracer raises the next.
-                for frame in frames:
-                    frame.f_trace = self._raise_on_line
-                sys.settrace(self._raise_on_line)
-                coro.throw(Stopped())
-
-            tracer = sys.gettrace()
-            self.step, self.pings = clock(), 0
+            self.watchdog.begin_step(pursue=True)  # an `except BaseException` in a loop would catch one error
             try:
-                self.context.copy().run(insist)
+                self.context.copy().run(coro.throw, Stopped())
             except BaseException:
                 if inspect.iscoroutine(coro) and inspect.getcoroutinestate(coro) == inspect.CORO_CLOSED:
                     return
             finally:
-                self.step = None
-                sys.settrace(tracer)
+                self.end_step()
 
     async def close_generators(self) -> None:
         """Close the asynchronous generators that were left open."""
@@ -577,7 +427,7 @@ class _Guard:
         if inspect.isgenerator(self.value) or inspect.iscoroutine(self.value):
             with contextlib.suppress(BaseException):
                 self.value.close()
-        after = _files()
+        after = files()
         self.written = sorted(name for name, stamp in after.items() if self.files_before.get(name, stamp) != stamp)
         self.written += sorted(set(after) - set(self.files_before))
         self.cpu = time.thread_time() - self.cpu_began
@@ -610,7 +460,7 @@ class _Guard:
 
     def is_mine(self, handle: asyncio.Handle) -> bool:
         """Say whether a callback belongs to this run."""
-        if handle._context is not None and handle._context.get(_current) is self:
+        if handle._context is not None and handle._context.get(current_run) is self:
             return True
         task = getattr(handle._callback, "__self__", None)  # a task may have been given another context
         return isinstance(task, _Task) and task in self.tasks
@@ -631,35 +481,32 @@ class _Guard:
             # From here to the end of the step nothing may rely on a builtin: the learner's code may rebind any.
             try:
                 try:
-                    self.step, self.pings = clock(), 0
+                    self.watchdog.begin_step()
                     genuine(handle)
                 finally:
-                    self._end_step()
+                    self.end_step()
             except Stopped:  # arrived too late, by the way that threads have
-                self._end_step()
+                self.end_step()
             except _AnyError as error:
                 # SystemExit, KeyboardInterrupt: its task has it too, and the loop would end. Any other comes of
                 # Handle._run itself, when what it needs was rebound.
                 if error is self.interrupt:
                     raise
-            if self.tracing:
-                self.tracing = False
-                sys.settrace(self.tracer_before)
             if self.during.differs() or self._loop_differs():
                 self.protect()
             if self.stopped and not self.ending:
                 self.wake()
 
-        self.tracing, self.tracer_before = False, sys.gettrace()
-        self.stack.callback(sys.settrace, self.tracer_before)
         self.stack.callback(_put_back_run, _run, genuine)
         asyncio_events.Handle._run = _run
 
-    def _end_step(self) -> None:
-        self.step = None
-        self._restore_builtins()
+    def end_step(self) -> None:
+        """Leave the learner's code: what every step needs is put back."""
+        self.watchdog.end_step()
+        self.restore_builtins()
 
-    def _restore_builtins(self) -> None:
+    def restore_builtins(self) -> None:
+        """Put back the builtins that the learner's code rebound."""
         now, then = _BUILTINS, self.builtins_during
         if now != then:
             was = now.copy()
@@ -675,7 +522,7 @@ class _Guard:
                 if self.loop.__dict__.get(name) is not hook:
                     self.changed[f"loop.{name}"] = None
                     self.loop.__dict__[name] = hook
-            self.changed |= dict.fromkeys(self.world.restore_loop(keep=_HOOKS))
+            self.changed |= dict.fromkeys(self.world.restore_loop(keep=HOOKS))
 
     def _loop_differs(self) -> bool:
         now = self.loop.__dict__
@@ -689,7 +536,7 @@ class _Guard:
 
     def _counted(self, create_task: Callable) -> Callable:
         def counted(coro: Any, **options: Any) -> asyncio.Task:
-            if _current.get() is self and not self.ending:
+            if current_run.get() is self and not self.ending:
                 self.made += 1
                 if self.made > _MOST_TASKS:
                     self.stopped = self.stopped or "flood"
@@ -697,7 +544,7 @@ class _Guard:
                         coro.close()
                     raise Stopped(f"more than {_MOST_TASKS} tasks")
             task = create_task(coro, **options)
-            if _current.get() is self:
+            if current_run.get() is self:
                 self.tasks.add(task)
             return task
 
@@ -705,7 +552,7 @@ class _Guard:
 
     def _no_stop(self, stop: Callable) -> Callable:
         def stop_unless_mine() -> None:
-            if _current.get() is not self:
+            if current_run.get() is not self:
                 stop()
             else:
                 self.changed["the event loop, which it stopped"] = None
@@ -715,7 +562,7 @@ class _Guard:
     def _no_input(self, genuine: Callable) -> Callable:
         @functools.wraps(genuine)
         def no_input(*args: Any, **kwargs: Any) -> str:
-            if _current.get() is not self:
+            if current_run.get() is not self:
                 return genuine(*args, **kwargs)
             self.blocking.append("input()")
             raise RuntimeError("input() waits for a person, and nobody is asked during a check")
@@ -725,7 +572,7 @@ class _Guard:
     def _spied_sleep(self, genuine: Callable) -> Callable:
         @functools.wraps(genuine)
         def sleep(seconds: float, /) -> None:
-            ours = _current.get() is self and _get_ident() == self.ident
+            ours = current_run.get() is self and _get_ident() == self.ident
             if not ours or not isinstance(seconds, (int, float)) or not seconds > 0:
                 return genuine(seconds)
             if self.stopped:
@@ -737,13 +584,13 @@ class _Guard:
                 _sleep(min(left, 0.05))
             return None
 
-        self.interruptible = {_call.__code__, sleep.__code__}
+        self.watchdog.interruptible = {_call.__code__, sleep.__code__}
         return sleep
 
     def _kept_signal(self, genuine: Callable) -> Callable:
         @functools.wraps(genuine)
         def set_signal(number: int, handler: Any) -> Any:
-            if _current.get() is not self:
+            if current_run.get() is not self:
                 return genuine(number, handler)
             self.changed[f"the handler of signal {int(number)}"] = None
             return signal.getsignal(number)  # the Stop button and the watchdog need theirs
@@ -783,127 +630,7 @@ class _Guard:
             # A loop that forgets one after another would spend its time here, where nothing can stop it.
             warnings._warn_unawaited_coroutine = id
 
-    # The watchdog ---------------------------------------------------------------------------------------------
 
-    def _install_watchdog(self) -> None:
-        self.lock, self.finished = threading.Lock(), threading.Event()
-        if threading.current_thread() is threading.main_thread():
-            self.previous = signal.getsignal(signal.SIGINT)
-            self.stack.callback(_set_signal, signal.SIGINT, self.previous)
-            _set_signal(signal.SIGINT, self._on_signal)
-            ping = self._send_signal
-        else:
-            ping = self._raise_in_thread
-        watchdog = threading.Thread(target=self._watch, args=(ping,), name="asynclab watchdog", daemon=True)
-        self.stack.callback(self._end_watchdog, watchdog)
-        watchdog.start()
-
-    def _end_watchdog(self, watchdog: threading.Thread) -> None:
-        with self.lock:
-            self.finished.set()
-        watchdog.join()
-        until = clock() + 0.5
-        while self.ping_sent and clock() < until:  # on its way: it must not reach the handler that comes after ours
-            _sleep(0.001)
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self.ident), None)
-
-    def _watch(self, ping: Callable[[], None]) -> None:
-        """Interrupt every step of the learner's that still holds the loop after the deadline, again and again."""
-        limit = clock() + self.deadline + _GRACE
-        while not self.finished.wait(0.02):
-            self._restore_builtins()
-            step = self.step
-            late = clock() > limit or self.interrupt is not None or bool(self.stopped)
-            if step is None or not late or not (self.pings or clock() - step > _GRACE):
-                continue
-            # One that catches each error, in loops within loops, is hit wherever it stands, again and again.
-            storm = self.pings > 6
-            if storm:
-                sys.setswitchinterval(1e-6)  # else it would always be found at the same place
-            for _ in range(300 if storm else 1):
-                with self.lock:
-                    if self.finished.is_set() or self.step != step:
-                        break
-                    if not self.ping_sent:
-                        self.stopped = self.stopped or "blocked"
-                        self.pings += 1
-                        ping()
-                if storm:
-                    _sleep(0)
-            if storm:
-                sys.setswitchinterval(self.world.interval)
-
-    def _send_signal(self) -> None:
-        self.ping_sent = True
-        if hasattr(signal, "pthread_kill"):
-            signal.pthread_kill(self.ident, signal.SIGINT)  # ends a call into the system, too, such as time.sleep
-        else:
-            _thread.interrupt_main()
-
-    def _raise_in_thread(self) -> None:
-        frame = sys._current_frames().get(self.ident)
-        if frame is not None and self._may_stop(frame):
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self.ident), ctypes.py_object(Stopped))
-
-    def _on_signal(self, number: int, frame: types.FrameType | None) -> None:
-        if self.handling and self.ping_sent:  # another while we deal with one: else they would pile up
-            self.ping_sent = False
-            return
-        self.handling = True
-        try:
-            self._deal_with_signal(number, frame)
-        finally:
-            self.handling = False
-
-    def _deal_with_signal(self, number: int, frame: types.FrameType | None) -> None:
-        self._restore_builtins()
-        if self.ping_sent:
-            self.ping_sent = False
-        else:
-            try:
-                self._real_interrupt(number, frame)
-            except BaseException as error:
-                self.interrupt = self.interrupt or error
-                if self.step is None:
-                    raise
-        if self.step is None or frame is None or _current.get() is not self:
-            return  # not the learner's code: the watchdog will try again
-        if self.place == (None, ""):
-            self.place = _theirs((each, each.f_lineno) for each in _outwards(frame))
-        if self.pings > 3:  # it catches everything and goes on, or is always found where our own code runs
-            for each in _outwards(frame):
-                if each.f_code is _genuine_handle_run:
-                    break
-                if self._may_stop(each):
-                    each.f_trace = self._raise_on_line
-            self.tracing = True
-            sys.settrace(self._raise_on_line)
-        if self._may_stop(frame):
-            raise Stopped
-
-    def _real_interrupt(self, number: int, frame: types.FrameType | None) -> None:
-        """Pass the Stop button on to whoever handled it before."""
-        if callable(self.previous):
-            self.previous(number, frame)
-        elif self.previous != signal.SIG_IGN:
-            raise KeyboardInterrupt
-        if self.step is not None and self.interrupt is None:
-            self.stopped = self.stopped or "blocked"  # so that the watchdog, too, ends what holds the loop
-
-    def _may_stop(self, frame: types.FrameType) -> bool:
-        """Say whether `Stopped` may be raised here: not in our own code, nor while the trace writes."""
-        code = frame.f_code
-        return code in self.interruptible or code.co_filename not in _OURS
-
-    def _raise_on_line(self, frame: types.FrameType, event: str, arg: Any) -> Any:
-        if event == "line" and self._may_stop(frame):
-            raise Stopped
-        return self._raise_on_line
-
-
-_set_signal = signal.signal
-_genuine_handle_run = asyncio_events.Handle._run.__code__
-_OURS = {__file__, tracing.__file__}
 _abandoned: list[Any] = []  # coroutines that nothing could end: held, because their end would only print
 
 
@@ -949,28 +676,10 @@ def _unstarted() -> list[types.CoroutineType]:
     ]
 
 
-def _files() -> dict[str, tuple[int, int]]:
-    """Return size and time of change of the files in the working directory, but for what Jupyter writes there."""
-    found = {}
-    with contextlib.suppress(OSError), os.scandir() as entries:
-        for entry in itertools.islice(entries, 2000):
-            if not entry.name.startswith((".", "__")) and not entry.name.endswith(".ipynb"):
-                with contextlib.suppress(OSError):
-                    stat = entry.stat()
-                    found[entry.name] = (0, 0) if entry.is_dir() else (stat.st_mtime_ns, stat.st_size)
-    return found
-
-
 def _line(text: str, most: int = 200) -> str:
     """Return `text` on one line, and not longer than `most` characters."""
     text = " ".join(text.split())
     return text if len(text) <= most else text[: most - 1] + "…"
-
-
-def _outwards(frame: types.FrameType | None) -> Iterator[types.FrameType]:
-    while frame is not None:
-        yield frame
-        frame = frame.f_back
 
 
 def _frames(coro: Any) -> Iterator[types.FrameType]:
@@ -985,7 +694,7 @@ def _frames(coro: Any) -> Iterator[types.FrameType]:
 
 def _where(coro: Any) -> tuple[int | None, str]:
     """Return line and text of the innermost line of the user's code at which a coroutine is suspended."""
-    return _theirs((frame, frame.f_lineno) for frame in reversed(list(_frames(coro))))
+    return their_place((frame, frame.f_lineno) for frame in reversed(list(_frames(coro))))
 
 
 def _where_raised(error: BaseException) -> tuple[int | None, str]:
@@ -993,15 +702,7 @@ def _where_raised(error: BaseException) -> tuple[int | None, str]:
     while isinstance(error, BaseExceptionGroup) and error.exceptions:
         error = error.exceptions[0]
     steps = [(frame, line) for frame, line in traceback.walk_tb(error.__traceback__)]
-    return _theirs(reversed(steps))
-
-
-def _theirs(places: Iterable[tuple[types.FrameType, int]]) -> tuple[int | None, str]:
-    for frame, line in places:
-        name = frame.f_code.co_filename
-        if line is not None and name not in _OURS and not name.startswith((*tracing._LIBRARY, "<frozen")):
-            return line, linecache.getline(name, line, frame.f_globals).strip()
-    return None, ""
+    return their_place(reversed(steps))
 
 
 def _forget_frames(error: BaseException | None, seen: set[int] | None = None) -> None:
@@ -1014,144 +715,6 @@ def _forget_frames(error: BaseException | None, seen: set[int] | None = None) ->
         _forget_frames(other, seen)
 
 
-# What a learner's code may rebind -------------------------------------------------------------------------------
-
-_NEEDED = (builtins, time, asyncio)  # by every step of every task
-_MISSING = object()
-
-
-def _is_watched(module: types.ModuleType, name: str) -> bool:
-    # A kernel puts `_`, the last result, among the builtins; private names are caches, elsewhere.
-    return name != "_" if module is builtins else not name.startswith("_")
-
-
-class _Names:
-    """The names of some modules, as they were."""
-
-    def __init__(self, modules: Iterable[types.ModuleType]) -> None:
-        self.modules = list(modules)
-        self.dicts = [dict(vars(module)) for module in self.modules]
-
-    def differs(self) -> bool:
-        """Say whether anything was rebound, by a private name or not."""
-        return any(vars(module) != then for module, then in zip(self.modules, self.dicts, strict=True))
-
-    def restore(self) -> list[str]:
-        """Put back what was rebound, and return the names."""
-        found = []
-        for module, then in zip(self.modules, self.dicts, strict=True):
-            now = vars(module)
-            for name, value in then.items():
-                if now.get(name, _MISSING) is not value and _is_watched(module, name):
-                    found.append(f"{module.__name__}.{name}")
-                    now[name] = value
-            for name in [name for name in now if name not in then and _is_watched(module, name)]:
-                if not isinstance(now[name], types.ModuleType):
-                    found.append(f"{module.__name__}.{name}")
-                    del now[name]
-        return found
-
-
-class _World:
-    """What must be after a run as it was before."""
-
-    def __init__(self, loop: asyncio.BaseEventLoop) -> None:
-        self.loop = loop
-        modules = [module for name, module in list(sys.modules.items()) if name.startswith("asyncio.")]
-        self.names = _Names([*_NEEDED, *modules, *_OTHERS])
-        self.classes = {
-            value: dict(vars(value))
-            for module in modules
-            for value in vars(module).values()
-            if isinstance(value, type) and value.__flags__ & (1 << 9) and value.__module__.startswith("asyncio")
-        }
-        self.loop_dict = dict(loop.__dict__)
-        self.loop_debug = loop.get_debug()
-        self.system = {name: getattr(sys, name) for name in _SYSTEM if hasattr(sys, name)}
-        self.path = list(sys.path)
-        self.modules = {
-            name: sys.modules[name] for name in ("builtins", "time", "asyncio", "sys") if name in sys.modules
-        }
-        self.limit, self.interval, self.profile = sys.getrecursionlimit(), sys.getswitchinterval(), sys.getprofile()
-        self.hooks = sys.get_asyncgen_hooks()
-        self.gc = gc.isenabled(), gc.get_threshold(), gc.get_debug()
-        self.environ = dict(os.environ)
-        try:
-            self.directory = os.getcwd()
-        except OSError:
-            self.directory = None
-
-    def restore(self) -> list[str]:
-        """Put everything back, and return the names of what was changed."""
-        found = [*self.names.restore(), *self.restore_loop()]
-        for kind, then in self.classes.items():
-            now = vars(kind)
-            for name, value in then.items():
-                if now.get(name, _MISSING) is not value:
-                    found.append(f"{kind.__name__}.{name}")
-                    setattr(kind, name, value)
-            for name in [name for name in now if name not in then and not name.startswith("__")]:
-                found.append(f"{kind.__name__}.{name}")
-                delattr(kind, name)
-        for name, value in self.system.items():
-            if getattr(sys, name, None) is not value:
-                found.append(f"sys.{name}")
-                setattr(sys, name, value)
-        if sys.path != self.path:
-            sys.path[:] = self.path
-        sys.modules.update(self.modules)
-        if sys.getrecursionlimit() != self.limit:
-            found.append("the recursion limit")
-            sys.setrecursionlimit(self.limit)
-        sys.setswitchinterval(self.interval)
-        sys.setprofile(self.profile)
-        sys.set_asyncgen_hooks(*self.hooks)
-        enabled, threshold, debug = self.gc
-        if gc.isenabled() != enabled:
-            found.append("garbage collection")
-        (gc.enable if enabled else gc.disable)()
-        gc.set_threshold(*threshold)
-        gc.set_debug(debug)
-        if dict(os.environ) != self.environ:
-            found.append("os.environ")
-            os.environ.clear()
-            os.environ.update(self.environ)
-        if self.directory is not None and _directory() != self.directory:
-            found.append("the working directory")
-            os.chdir(self.directory)
-        return found
-
-    def restore_loop(self, keep: Iterable[str] = ()) -> list[str]:
-        """Put back the loop's settings, and the methods of it that were shadowed but for those to `keep`."""
-        found, now, then = [], self.loop.__dict__, self.loop_dict
-        for name in [name for name in now if name not in then or name in _LOOP_SETTINGS]:
-            if name in keep or (name not in _LOOP_SETTINGS and not hasattr(type(self.loop), name)):
-                continue
-            if name not in then:
-                del now[name]
-            elif now[name] is then[name]:
-                continue
-            else:
-                now[name] = then[name]
-            found.append(f"loop.{name.lstrip('_')}")
-        if self.loop.get_debug() != self.loop_debug:
-            self.loop.set_debug(self.loop_debug)
-        return found
-
-
-def _directory() -> str | None:
-    try:
-        return os.getcwd()
-    except OSError:
-        return None
-
-
-_OTHERS = (contextlib, functools, inspect, itertools, os, signal, threading, weakref)
-_SYSTEM = ("stdout", "stderr", "stdin", "displayhook", "excepthook", "breakpointhook", "unraisablehook")
-_HOOKS = ("call_soon", "call_soon_threadsafe", "create_task", "run_in_executor", "stop")  # the trace's and ours
-_LOOP_SETTINGS = ("_task_factory", "_default_executor", "slow_callback_duration")
-
-
 class _Captured:
     """Stands in for `sys.stdout`: keeps what the learner's code prints, and passes on what others print."""
 
@@ -1160,7 +723,7 @@ class _Captured:
 
     def write(self, text: str) -> int:
         guard = self._guard
-        if _current.get() is not guard:
+        if current_run.get() is not guard:
             return self._genuine.write(text)
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
@@ -1175,7 +738,7 @@ class _Captured:
             self.write(line)
 
     def flush(self) -> None:
-        if self._genuine is not None and _current.get() is not self._guard:
+        if self._genuine is not None and current_run.get() is not self._guard:
             self._genuine.flush()
 
     def __getattr__(self, name: str) -> Any:
