@@ -157,6 +157,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     env = {name: value for name, value in os.environ.items() if not name.startswith("JUPYTER")}
     env |= {f"JUPYTER_{name}": str(home / name.lower()) for name in folders}
     env |= {f"JUPYTERLAB_{name}": str(home / name.lower()) for name in ("SETTINGS_DIR", "WORKSPACES_DIR")}
+    env |= {"ASYNCIO_GUIDE_DATA": str(home / "progress")}  # not the progress of whoever runs this
     env |= {"IPYTHONDIR": str(home / "ipython"), "JUPYTER_TOKEN": "not-a-secret-on-loopback"}
     # Every cell is in the page, seen or not; no question about news in the pictures.
     _settings(home, "notebook-extension/tracker", {"windowingMode": "none"})
@@ -356,6 +357,61 @@ async def waits(tasks=2):
     return some
 
 await explore(waits, tasks=(1, 9), labels={"tasks": "how many tasks"})"""
+
+
+def test_a_check_shows_verdict_and_picture(lab: Lab) -> None:
+    begin = "import asyncio\nfrom asynclab import begin, end\nfrom asynclab.exercises import exercise\nbegin()"
+    check = "await exercise('1.1').check(breakfast)"
+    answers = {
+        "not yet": IN_TURN + check,
+        "stopped": HANGS + check,
+        "correct": SIDE_BY_SIDE + check,
+        "hint": "exercise('1.1').hint()",
+        "solution": "exercise('1.1').solution()",
+        "progress": "from asynclab import progress\nprogress()",
+    }
+    sources = [begin, *answers.values(), "await end()"]
+    lab.write("checks.ipynb", new_markdown_cell("# Checks"), *[new_code_cell(source) for source in sources])
+    with lab.open("checks.ipynb") as opened:
+        assert opened.run_all() is True
+        opened.page.wait_for_timeout(500)
+        faults = after_running(*[opened.cells()] * 2) + outline(opened.cells()) + opened.complaints
+        cells = opened.page.locator(".jp-CodeCell")
+        seen = {kind: cells.nth(number).inner_text() for number, kind in enumerate(answers, 1)}
+        pictures = {kind: cells.nth(number).locator("img").count() for number, kind in enumerate(answers, 1)}
+        for number, kind in enumerate(answers, 2):
+            opened.picture(PICTURES / "checks" / f"{kind.replace(' ', '-')}.png", number, number)
+    assert not faults
+    assert "Not yet" in seen["not yet"] and "Not yet" in seen["stopped"] and "Correct" in seen["correct"]
+    assert (pictures["not yet"], pictures["correct"]) == (1, 0)  # a picture where behaviour is at fault
+
+
+IN_TURN = """\
+async def breakfast(prepare):
+    toast = await prepare("toast")
+    tea = await prepare("tea")
+    return [toast, tea]
+
+"""
+HANGS = """\
+import time
+
+async def breakfast(prepare):
+    while True:
+        try:
+            time.sleep(60)
+        except BaseException:
+            pass
+
+"""
+SIDE_BY_SIDE = """\
+async def breakfast(prepare):
+    async with asyncio.TaskGroup() as group:
+        toast = group.create_task(prepare("toast"), name="toast")
+        tea = group.create_task(prepare("tea"), name="tea")
+    return [toast.result(), tea.result()]
+
+"""
 
 
 def _wait(condition: Any, seconds: float) -> None:
