@@ -65,7 +65,7 @@ def ex() -> Exercise:
 def function(source: str, name: str = "") -> Callable[..., Any]:
     """Return the function that `source` defines (the one called `name`, or the last), as a notebook's cell would."""
     namespace: dict[str, Any] = {"__name__": "__main__"}
-    exec(compile("import asyncio, inspect, time\n" + textwrap.dedent(source), "cell.py", "exec"), namespace)
+    exec(compile("import asyncio, aiohttp, inspect, time\n" + textwrap.dedent(source), "cell.py", "exec"), namespace)
     found = {key: value for key, value in namespace.items() if inspect.isfunction(value)}
     return found[name or list(found)[-1]]
 
@@ -533,7 +533,7 @@ def test_a_typical_wrong_answer_gets_its_message(ex: Exercise, fragment: str, so
 
 
 def test_every_exercise_has_three_wrong_answers_or_more() -> None:
-    assert {ex.id for ex in all_exercises()} == set(WRONG)
+    assert {ex.id for ex in all_exercises() if ex.chapter == 1} == set(WRONG)  # the others': test_exercises_02 …
     for id, cases in WRONG.items():
         assert len(cases) >= 3, id
 

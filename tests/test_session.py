@@ -6,7 +6,7 @@ import warnings
 
 import pytest
 
-from asynclab import begin, end, trace
+from asynclab import Services, begin, end, trace
 from asynclab.session import Unfinished
 from kernels import Kernel
 
@@ -99,6 +99,29 @@ def test_a_server_left_up_is_named_and_closed():
     assert not kept[0].is_serving()
 
 
+def test_services_left_up_are_named_and_stopped(capsys):
+    async def main():
+        async with Services():
+            kept.append(await Services().start())
+
+    kept = []
+    (found,) = leftovers(main)
+    assert f"the servers of Services still run at {kept[0].api}" in found and "await web.stop()" in found
+    assert Services.running() == []
+    assert "All clear" in capsys.readouterr().out, "said by the second end()"
+
+
+def test_services_that_ran_before_are_nobodys_fault():
+    async def main():
+        async with Services() as web:
+            begin()
+            await end()
+            assert Services.running() == [web]
+            assert (await web.stats())["requests"] == 0
+
+    asyncio.run(main())
+
+
 def test_what_was_there_before_is_nobodys_fault():
     async def main():
         other = asyncio.create_task(nap(60), name="the kernel's own")
@@ -179,6 +202,7 @@ def test_in_a_kernel_a_tidy_session_ends_clear(kernel):
         ("asyncio.sleep(2); None", "coroutine 'sleep' was never awaited. Write await"),  # a warning tells it
         ("t = asyncio.create_task(asyncio.sleep(60), name='mine')", "task 'mine' (sleep) still runs"),
         ("s = await asyncio.start_server(lambda r, w: None, '127.0.0.1', 0)", "a server still listens"),
+        ("import asynclab\nweb = await asynclab.Services().start()", "the servers of Services still run at http://127"),
     ],
 )
 def test_in_a_kernel_leftovers_are_named(kernel, code, named):

@@ -3,7 +3,8 @@
 from .controls import explore
 from .exercises import progress
 from .measure import compare, sweep
+from .services import Services
 from .session import begin, end
 from .timeline import trace
 
-__all__ = ["begin", "compare", "end", "explore", "progress", "sweep", "trace"]
+__all__ = ["Services", "begin", "compare", "end", "explore", "progress", "sweep", "trace"]

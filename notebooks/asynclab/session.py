@@ -11,6 +11,8 @@ import weakref
 from collections.abc import Iterable
 from typing import Any
 
+from .services import Services
+
 _TICK = 0.1  # seconds within which an interrupt reaches a cell that awaits
 # Whose tasks and coroutines are the kernel's own, not the notebook's.
 _KERNEL = {"IPython", "ipykernel", "jupyter_client", "tornado", "zmq", "debugpy", "comm", "ipywidgets", "nbval"}
@@ -32,7 +34,7 @@ class Unfinished(RuntimeError):
 
 
 def begin() -> None:
-    """Watch the running loop until `end()`: tasks, lost exceptions, coroutines never awaited, servers.
+    """Watch the running loop until `end()`: tasks, lost exceptions, coroutines never awaited, servers, `Services`.
 
     From here on, too, the Stop button interrupts a cell that awaits within 0.1 seconds; a Jupyter kernel by
     itself notices only when the loop next wakes up. Calling it again starts the record afresh.
@@ -54,8 +56,8 @@ async def end() -> None:
     """Check that nothing begun since `begin()` is left over, and say so.
 
     Raises `Unfinished`, naming each with what to do about it, if a task still runs, an exception was lost, a
-    coroutine was never awaited, or a server still listens. The tasks are then cancelled and the servers closed, so
-    that the notebook can be run again. Raises RuntimeError if `begin()` was not called.
+    coroutine was never awaited, or a server or a `Services` is still up. The tasks are then cancelled and the
+    servers closed, so that the notebook can be run again. Raises RuntimeError if `begin()` was not called.
     """
     session = _sessions.get(asyncio.get_running_loop())
     if session is None:
@@ -74,7 +76,7 @@ class _Session:
         self.loop = loop
         self.lost: list[str] = []
         servers, coros = _leavable(loop)
-        self.before = weakref.WeakSet([*asyncio.all_tasks(loop), *servers, *coros])
+        self.before = weakref.WeakSet([*asyncio.all_tasks(loop), *servers, *coros, *Services.running()])
         self.previous_handler = loop.get_exception_handler()
         loop.set_exception_handler(self._note_lost_exception)
         warnings.filterwarnings("always", message="coroutine .* was never awaited", category=RuntimeWarning)
@@ -138,6 +140,12 @@ class _Session:
             places = ", ".join("{}:{}".format(*sock.getsockname()[:2]) for sock in server.sockets)
             found.append(f"a server still listens on {places}. Open it with `async with`, or close() it.")
             server.close()
+        for services in filter(self._is_new, Services.running()):
+            found.append(
+                f"the servers of Services still run at {services.api}. "
+                "Stop them with `await web.stop()`, or open them with `async with Services() as web:`."
+            )
+            await services.stop()
         if tasks:
             await asyncio.wait(tasks, timeout=1)
         return found

@@ -8,13 +8,13 @@ ex.solution()
 
 from __future__ import annotations
 
-from . import chapter_01
+from . import chapter_01, chapter_02
 from .exercise import Exercise, Outcome
 from .learner import Report, status_of, store
 
 __all__ = ["Exercise", "Outcome", "all_exercises", "exercise", "progress"]
 
-_CHAPTERS = (chapter_01,)  # each has a TITLE and its EXERCISES, in order
+_CHAPTERS = (chapter_01, chapter_02)  # each has a TITLE and its EXERCISES, in order
 
 
 def all_exercises() -> list[Exercise]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import dis
 import functools
 import inspect
@@ -11,7 +12,7 @@ import re
 import textwrap
 import types
 import weakref
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any, ClassVar
@@ -30,13 +31,17 @@ _PRINTED = 2000  # characters of what the learner's function printed that are sh
 class Trial:
     """One run of a learner's function with `arguments`, and the properties that it must have, most telling first.
 
-    A property that is marked by `pictured` shows the learner the picture of the run when it fails.
+    A property that is marked by `pictured` shows the learner the picture of the run when it fails. `after` is awaited
+    when the run is over, before any property is looked at: it may ask a server what it saw. `through` makes, of the
+    learner's function, what is run in its place with the same arguments: it may call the function for several cases.
     """
 
     arguments: Sequence[Any]
     properties: Sequence[Property]
     deadline: float = 2.0  # seconds
     options: Mapping[str, Any] = field(default_factory=dict)  # further ones for `running.run`
+    after: Callable[[], Awaitable[object]] | None = None
+    through: Callable[[Callable[..., Any]], Callable[..., Any]] | None = None
 
 
 def pictured(*properties: Property) -> list[Property]:
@@ -60,7 +65,8 @@ class Exercise:
     `task` is markdown; `stub` the source of a function that runs and is not yet right; `todo` what is to be done
     with it, as an order; `hints` lead a step further each; `solution_function` is a function at the top level of a
     chapter's module; `praise` says in a sentence what a right answer has shown. `trials` are functions that make a
-    `Trial`, anew for each check, because probes remember. `slips` tells of errors that are
+    `Trial`, anew for each check, because probes remember; where something is to be opened before and closed after,
+    they are asynchronous generator functions that yield one trial after the other. `slips` tells of errors that are
     typical here: for a regular expression that is found in "NameOfError: its text", a message ({0} is its first group).
 
     Raises ValueError if a part is missing or does not fit the others.
@@ -75,7 +81,7 @@ class Exercise:
     solution_function: Callable[..., Any]
     explanation: str
     praise: str
-    trials: Sequence[Callable[[], Trial]]
+    trials: Sequence[Callable[[], Trial | AsyncGenerator[Trial, None]]]
     slips: Mapping[str, str] = field(default_factory=dict)
     _hinted: int = field(default=0, init=False, repr=False)
     _attempts: int = field(default=0, init=False, repr=False)
@@ -163,7 +169,8 @@ class Exercise:
                 async with _turn():  # one loop can be traced once at a time
                     message, fault = await self._try(function)
         except RuntimeError as error:  # no fault of the function: nothing here can be run under a trace now
-            return self._outcome("not yet", f"a check cannot run here. {str(error).capitalize()}.")
+            why = str(error).rstrip(".")
+            return self._outcome("not yet", f"a check cannot run here. {why[:1].upper()}{why[1:]}.")
         except Exception as error:  # a property met something that fights back, such as an __eq__ that raises
             message = f"looking at this raises {type(error).__name__}. Use plain functions and plain values."
         status = "not yet" if message else "correct"
@@ -182,20 +189,31 @@ class Exercise:
     async def _try(self, function: Any) -> tuple[str, Fault | None]:
         """Return why `function` fails the first trial that it fails, and what to show; "" if it fails none."""
         for make in self.trials:
-            trial = make()
-            if not _takes(function, trial.arguments):
-                wanted = self.stub.partition("\n")[0]
-                return f"`{self.name}` is called with {_counted(trial.arguments)}. Begin it with `{wanted}`.", None
-            title = f"What {self.name} did"
-            done = await run(function, *trial.arguments, deadline=trial.deadline, title=title, **trial.options)
-            try:
-                message = self._slip(done) or judge(done, trial.properties)
-            finally:
-                _settle(done.value)
-            if message:
-                telling = done.stopped or any(hasattr(p, "pictured") and p(done) == message for p in trial.properties)
-                return message, Fault(done.trace if telling else None, done.output)
+            async with contextlib.aclosing(_made_by(make)) as trials:
+                async for trial in trials:
+                    message, fault = await self._try_one(function, trial)
+                    if message:
+                        return message, fault
         return "", None
+
+    async def _try_one(self, function: Any, trial: Trial) -> tuple[str, Fault | None]:
+        if not _takes(function, trial.arguments):
+            wanted = self.stub.partition("\n")[0]
+            return f"`{self.name}` is called with {_counted(trial.arguments)}. Begin it with `{wanted}`.", None
+        title = f"What {self.name} did"
+        called = trial.through(function) if trial.through else function
+        done = await run(called, *trial.arguments, deadline=trial.deadline, title=title, **trial.options)
+        done = dataclasses.replace(done, function=function)
+        try:
+            if trial.after is not None:
+                await trial.after()
+            message = self._slip(done) or judge(done, trial.properties)
+        finally:
+            _settle(done.value)
+        if not message:
+            return "", None
+        telling = done.stopped or any(hasattr(p, "pictured") and p(done) == message for p in trial.properties)
+        return message, Fault(done.trace if telling else None, done.output)
 
     def _slip(self, done: Run) -> str:
         """Return what this exercise has to say about the error that ended the run, or ""."""
@@ -414,6 +432,17 @@ def _counted(arguments: Sequence[Any]) -> str:
 
 def _an(noun: str) -> str:
     return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} `{noun}`"
+
+
+async def _made_by(make: Callable[[], Trial | AsyncGenerator[Trial, None]]) -> AsyncGenerator[Trial, None]:
+    """Yield the trials that `make` makes; what it opened for them is closed when this is."""
+    made = make()
+    if isinstance(made, Trial):
+        yield made
+        return
+    async with contextlib.aclosing(made):
+        async for trial in made:
+            yield trial
 
 
 def _takes(function: Any, arguments: Sequence[Any]) -> bool:

@@ -1,0 +1,5 @@
+"""Real servers on 127.0.0.1, in one child process: an HTTP API, a website and a mail server."""
+
+from .process import Services, ServicesError
+
+__all__ = ["Services", "ServicesError"]

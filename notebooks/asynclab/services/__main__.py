@@ -1,0 +1,84 @@
+"""The child process: three servers in one event loop.
+
+It prints their ports as one line of JSON, and ends with its parent.
+"""
+
+from __future__ import annotations
+
+import signal
+
+signal.signal(signal.SIGINT, signal.SIG_IGN)  # the Stop button signals the whole process group, and means the cell
+
+import asyncio  # noqa: E402
+import contextlib  # noqa: E402
+import json  # noqa: E402
+import os  # noqa: E402
+import sys  # noqa: E402
+import threading  # noqa: E402
+
+from aiohttp import web  # noqa: E402
+
+from . import api, mail, website  # noqa: E402
+from .witness import Witness  # noqa: E402
+
+_BACKLOG = 4096  # connections that wait to be accepted: a thousand clients come at once
+_IDLE = 3600.0  # seconds that a connection may be kept and not used: learners think between two cells
+_CHECK = 0.5  # seconds between two looks at the parent
+
+
+async def main() -> None:
+    """Serve until the parent says so, or is gone."""
+    loop, over = asyncio.get_running_loop(), asyncio.Event()
+    threading.Thread(target=_listen, args=(loop, over), daemon=True).start()
+    watch = asyncio.create_task(_watch_parent(over))
+    witness, post = Witness(), mail.Post()
+    ports = {
+        "api": await _serve(api.application(witness, post)),
+        "site": await _serve(website.application(witness)),
+        "mail": await mail.serve(post, _BACKLOG),
+    }
+    print(json.dumps(ports), flush=True)
+    await over.wait()
+    watch.cancel()
+
+
+async def _serve(app: web.Application) -> int:
+    # handler_cancellation: a request whose client has gone is not served to its end.
+    runner = web.AppRunner(app, access_log=None, handler_cancellation=True, keepalive_timeout=_IDLE)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0, backlog=_BACKLOG).start()
+    return runner.addresses[0][1]
+
+
+def _listen(loop: asyncio.AbstractEventLoop, over: asyncio.Event) -> None:
+    """Wait for a word from the parent, or for the end of the pipe: both mean the end."""
+    # Not sys.stdin: the interpreter cannot end while a thread holds that file's lock.
+    with contextlib.suppress(OSError):
+        os.read(0, 1)
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(over.set)
+
+
+async def _watch_parent(over: asyncio.Event) -> None:
+    """Notice that the parent is gone although a forked worker of its own holds the pipe."""
+    if sys.platform == "win32":
+        return  # there a child keeps its parent's number, and nothing is forked
+    parent = os.getppid()
+    while os.getppid() == parent:  # noqa: ASYNC110 (no event tells it)
+        await asyncio.sleep(_CHECK)
+    over.set()
+
+
+def _allow_many_files() -> None:
+    """Lift the limit of open files (256 on macOS), each connection being one."""
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = 10_240 if hard == resource.RLIM_INFINITY else min(10_240, hard)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+_allow_many_files()
+asyncio.run(main())

@@ -1,0 +1,245 @@
+"""`Services`: starts the child process in which the servers run, and ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import weakref
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import urlencode
+
+_START = 30.0  # seconds for the servers to be ready, which takes less than one unless the machine is very busy
+_STOP = 2.0  # seconds for the child to end by itself
+_ADVICE = (
+    "Run the cell again. If that does not help, `python notebooks/asynclab/environment.py` says what this machine "
+    "lacks, and `python -m pip install -r requirements.txt` installs the packages."
+)
+_running: weakref.WeakSet[Services] = weakref.WeakSet()
+
+
+class ServicesError(RuntimeError):
+    """The servers cannot be used; the message says why and what to do."""
+
+    def _render_traceback_(self) -> list[str]:
+        """Tell IPython to show the advice alone: where the start stands explains nothing."""
+        return [f"ServicesError: {self}"]
+
+
+class Services:
+    """An HTTP API, a website and a mail server, each on a free port of 127.0.0.1, in one process of their own.
+
+    `async with Services() as web:` starts and stops them; so do `web = await Services().start()` and
+    `await web.stop()`. They end with this process however it ends, and when the object is dropped. All their state
+    begins anew with each start. The base URLs have no slash at the end.
+    """
+
+    def __init__(self) -> None:
+        self._child: _Child | None = None
+        self._ready = False
+        self._ports: dict[str, int] = {}
+
+    async def start(self) -> Services:
+        """Start the servers and return this object once they answer; if they run already, return at once.
+
+        The event loop is free meanwhile. Raises ServicesError, saying why and what to do, if they cannot start. A
+        start that is cancelled leaves no process.
+        """
+        if self._child is not None:
+            if not self._ready:
+                raise ServicesError("these servers are starting already: await that start, or make another Services()")
+            if self._child.alive:
+                return self
+            self._child.wait()  # it was killed, and is there to be cleared away
+            self._child, self._ready = None, False
+            _running.discard(self)
+        try:
+            self._child = child = _Child(self)
+        except OSError as error:
+            raise ServicesError(f"the servers cannot start: {error}. {_ADVICE}") from error
+        ports = None
+        try:
+            async with asyncio.timeout(_START):
+                line = await asyncio.to_thread(child.process.stdout.readline)
+            ports = json.loads(line)
+        except TimeoutError:
+            raise child.failure(f"their process said nothing within {_START:g} seconds") from None
+        except ValueError:
+            said = line.decode(errors="replace").strip()
+            raise child.failure(f"their process said {said!r:.80}" if said else "") from None
+        finally:
+            if ports is None:
+                child.kill()  # a thread may still wait for its first line, which now ends
+                child.close()
+                self._child = None
+        self._ports, self._ready = ports, True
+        _running.add(self)
+        return self
+
+    async def stop(self) -> None:
+        """End the servers and their process, with all connections. Stopping what does not run is no error.
+
+        Takes some milliseconds, at most 2 seconds, in which the event loop is free. Cancelled, it ends them all the
+        same.
+        """
+        if not self._ready:
+            return
+        child, self._child, self._ready = self._child, None, False
+        _running.discard(self)
+        child.ask_to_end()
+        await asyncio.to_thread(child.wait)
+
+    async def __aenter__(self) -> Services:
+        return await self.start()
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.stop()
+
+    @property
+    def api(self) -> str:
+        """The base URL of the HTTP API; its page `/` lists the paths. It keeps its value after the end."""
+        return f"http://127.0.0.1:{self._port('api')}"
+
+    @property
+    def site(self) -> str:
+        """The base URL of the website."""
+        return f"http://127.0.0.1:{self._port('site')}"
+
+    @property
+    def mail(self) -> tuple[str, int]:
+        """Host and port of the mail server."""
+        return "127.0.0.1", self._port("mail")
+
+    @property
+    def pid(self) -> int:
+        """The number of the servers' process."""
+        if self._child is None:
+            raise ServicesError("the servers do not run: start them with `await web.start()`")
+        return self._child.process.pid
+
+    def url(self, path: str, **query: Any) -> str:
+        """Return the URL of `path`, which begins with a slash, at the HTTP API, with `query` encoded."""
+        mark = "&" if "?" in path else "?"
+        return f"{self.api}{path}{mark + urlencode(query) if query else ''}"
+
+    async def stats(self, client: str = "", *, reset: bool = False) -> dict[str, Any]:
+        """Return what the servers saw of `client`, as the API's `/stats` does; `reset` then begins its record anew.
+
+        "requests"; "connections", on which it came; "open_connections", now; "peak", the most requests that were being
+        served at one moment; "statuses", how many of each (as text), and of requests that ended without one: dropped,
+        reset, abandoned by the client; "by_path"; "violations" of /limited and /retry-after. It is seen by the HTTP
+        API and the website. What it asked of /flaky and the like is forgotten with its record.
+
+        Raises ServicesError if the servers do not answer.
+        """
+        path = self.url("/stats", of=client, reset=int(reset)).removeprefix(self.api)
+        try:
+            reader, writer = await asyncio.open_connection("127.0.0.1", self._port("api"))
+            try:
+                # A client of HTTP 1.0, in three lines: the server answers in one piece and hangs up.
+                writer.write(f"GET {path} HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n".encode())
+                head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+            finally:
+                writer.close()
+                await writer.wait_closed()
+        except OSError as error:
+            raise ServicesError(f"the servers do not answer: {error}. Start them with `await web.start()`") from error
+        if b" 200 " not in head.partition(b"\r\n")[0]:
+            raise ServicesError(f"the servers gave no account of {client!r}: {body.decode(errors='replace')}")
+        return json.loads(body)
+
+    @classmethod
+    def running(cls) -> list[Services]:
+        """Return the live ones that this process started."""
+        return [each for each in _running if each._child.alive]
+
+    def _port(self, name: str) -> int:
+        if not self._ports:
+            raise ServicesError(
+                "the servers have not started: use `async with Services() as web:` or `await web.start()`"
+            )
+        return self._ports[name]
+
+    def __repr__(self) -> str:
+        if not self._ready:
+            return "<Services, not running>"
+        return f"<Services: api {self.api}, site {self.site}, mail {':'.join(map(str, self.mail))}>"
+
+
+class _Child:
+    """The process of the servers, its pipes, and the file that keeps what it complains of."""
+
+    def __init__(self, services: Services) -> None:
+        self.stderr = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the process)
+        # The child finds `services` as a package of its own: importing asynclab would load matplotlib. -P: a file
+        # of the learner's, such as random.py in the current folder, must not take the place of a module.
+        path = os.pathsep.join(filter(None, [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH")]))
+        try:
+            self.process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "services"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self.stderr,
+                env={**os.environ, "PYTHONPATH": path},
+            )
+        except BaseException:
+            self.stderr.close()
+            raise
+        # Dropped without stop(), or at the end of the interpreter: nobody is left to wait politely.
+        self.finalizer = weakref.finalize(services, _abandon, self.process, self.stderr)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self.process.poll() is None
+
+    def ask_to_end(self) -> None:
+        """Say goodbye: a byte, because a forked worker that holds the pipe too would keep off its end-of-file."""
+        with contextlib.suppress(OSError):  # it may have ended already
+            self.process.stdin.write(b"\n")
+            self.process.stdin.flush()
+
+    def wait(self) -> None:
+        """Wait for the process to end, kill it if it does not, and close what is open."""
+        try:
+            self.process.wait(_STOP)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        self.close()
+
+    def kill(self) -> None:
+        """End the process at once."""
+        self.process.kill()
+        self.process.wait()
+
+    def failure(self, why: str) -> ServicesError:
+        """Return the error that says why the servers did not start: the last lines of stderr, else `why`."""
+        if not why:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(_STOP)
+            why = f"their process ended with code {self.process.poll()}"
+        self.stderr.seek(0)
+        complaint = "\n".join(self.stderr.read().decode(errors="replace").strip().splitlines()[-5:])
+        return ServicesError(f"the servers did not start: {complaint or why}\n{_ADVICE}")
+
+    def close(self) -> None:
+        """Close the pipes and the file."""
+        self.finalizer.detach()
+        _close(self.process, self.stderr)
+
+
+def _abandon(process: subprocess.Popen, stderr: IO[bytes]) -> None:
+    process.kill()  # which in a forked worker does nothing, because there it is no child
+    process.wait()
+    _close(process, stderr)
+
+
+def _close(process: subprocess.Popen, stderr: IO[bytes]) -> None:
+    for file in (process.stdin, process.stdout, stderr):
+        with contextlib.suppress(OSError):  # what could not be written to a process that is gone
+            file.close()
