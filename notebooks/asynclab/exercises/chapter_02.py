@@ -5,17 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import functools
-import inspect
-import itertools
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any
 
 import aiohttp
 
-from ..services import Services, ServicesError
+from .asking import SLIPS, Case, Sessions, Witness, answers_of, asks_with, in_turn, often, said, servers, spied
 from .exercise import Exercise, Trial, pictured
-from .probes import Probe, current_run
 from .properties import (
     Property,
     awaited_every_coroutine,
@@ -31,234 +27,6 @@ from .running import Run
 
 TITLE = "2. Async HTTP requests"
 
-# --- what all of them need ------------------------------------------------------------------------------------------
-
-_keys = itertools.count(1)
-
-
-@contextlib.asynccontextmanager
-async def _servers() -> AsyncIterator[Services]:
-    """Give the servers that run in this kernel, or else some that run for this check only."""
-    for web in Services.running():
-        try:
-            await web.stats()
-        except ServicesError:  # somebody has ended their process
-            continue
-        yield web
-        return
-    async with Services() as web:
-        yield web
-
-
-class _Witness:
-    """What the server sees of one run: it knows the learner's requests by a client key of their own."""
-
-    def __init__(self, web: Services) -> None:
-        self.web, self.client = web, f"exercise-{next(_keys)}"
-        self.saw: dict[str, Any] = {}
-
-    def url(self, path: str, **query: Any) -> str:
-        """Return an URL to hand to the learner's function."""
-        return self.web.url(path, client=self.client, **query)
-
-    async def look(self) -> None:
-        """Ask the server. The properties then find the answer in `saw`."""
-        self.saw = await self.web.stats(self.client)
-
-    def asked(self, times: Mapping[str, int]) -> Property:
-        """Return a property: each of these paths was asked for so many times."""
-
-        def holds(run: Run) -> str | None:
-            for path, wanted in times.items():
-                count = self.saw["by_path"].get(path, 0)
-                if count == 0:
-                    return f"the server was never asked for `{path}`. Leave none out."
-                if count < wanted:
-                    return f"the server was asked for `{path}` {_times(count)}, not {_times(wanted)}. Leave none out."
-                if count > wanted:
-                    return f"the server was asked for `{path}` {_times(count)}. Once is enough: keep what it gave."
-            return None
-
-        return holds
-
-
-class _Spy:
-    """Stands in for a method of a class, and calls `note` with the object before the method is called.
-
-    It hands out the method itself, so that no frame of ours is in the traceback when the learner's call fails.
-    """
-
-    def __init__(self, genuine: Callable[..., Any], note: Callable[[Any], None]) -> None:
-        self._genuine, self._note = genuine, note
-
-    def __get__(self, instance: Any, kind: type | None = None) -> Any:
-        if instance is not None and current_run.get() is not None:
-            self._note(instance)
-        return self._genuine.__get__(instance, kind)
-
-
-@contextlib.contextmanager
-def _spied(kind: type, **notes: Callable[[Any], None]) -> Any:
-    """Let `notes` know, by the name of a method, when the learner's function calls it on an object of `kind`."""
-    genuine = {name: vars(kind)[name] for name in notes}
-    for name, note in notes.items():
-        setattr(kind, name, _Spy(genuine[name], note))
-    try:
-        yield
-    finally:
-        for name, method in genuine.items():
-            setattr(kind, name, method)
-
-
-class _Sessions(Probe):
-    """Notes which sessions the learner's function opens and closes, and closes those that it leaves open."""
-
-    def __init__(self) -> None:
-        super().__init__("session")
-        self._numbers: dict[aiohttp.ClientSession, int] = {}
-
-    async def __aenter__(self) -> _Sessions:
-        self._spy = _spied(aiohttp.ClientSession, __init__=self._on_open, close=self._on_close)
-        self._spy.__enter__()
-        return self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        self._spy.__exit__(None, None, None)
-        for session in self._numbers:
-            await session.close()
-
-    def _on_open(self, session: aiohttp.ClientSession) -> None:
-        self._numbers[session] = len(self._numbers) + 1
-        self.note("open", self._numbers[session])
-
-    def _on_close(self, session: aiohttp.ClientSession) -> None:
-        if session in self._numbers and not session.closed:
-            self.note("close", self._numbers[session])
-
-
-def _asks_with(session: aiohttp.ClientSession) -> Property:
-    """Return a property: the session that was given is used, none besides, and it is left open."""
-
-    def holds(run: Run) -> str | None:
-        if any(event.kind == "open" for event in run.events):
-            return "you open a session of your own. Ask with the one that you are given: `session.get(url)`."
-        if session.closed:
-            return (
-                "you close the session that you were given, and others want to ask with it, too. Whoever opened it "
-                "closes it: use `async with` for the response only."
-            )
-        return None
-
-    return holds
-
-
-async def _answers(web: Services, *paths: str) -> list[Any]:
-    """Return what the server gives for these paths."""
-    async with aiohttp.ClientSession() as session:
-        answers = []
-        for path in paths:
-            async with session.get(web.url(path, client="answers")) as response:
-                answers.append(await response.json())
-        return answers
-
-
-@dataclasses.dataclass(frozen=True)
-class _Case:
-    """One of several calls in a run: its arguments, what the server sees of it, and the properties of this call."""
-
-    arguments: Sequence[Any]
-    witness: _Witness
-    properties: Sequence[Property]
-
-
-def _in_turn(cases: Sequence[_Case], *more: Property, raising: bool = False, deadline: float = 3.0) -> Trial:
-    """Return a trial that calls the learner's function for one case after the other, in one run, to save time.
-
-    `more` are properties of the run as a whole. With `raising`, what a call raises, unless it is a plain mistake, is
-    judged by the properties of its case; else it ends the run.
-    """
-
-    def through(function: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(function)
-        async def one_by_one(*_: Any) -> list[tuple[Any, Exception | None]]:
-            outcomes: list[tuple[Any, Exception | None]] = []
-            for case in cases:
-                try:
-                    value = function(*case.arguments)
-                    outcomes.append((await value if inspect.isawaitable(value) else value, None))
-                except Exception as error:
-                    if not raising or isinstance(error, _MISTAKES):
-                        raise
-                    outcomes.append((None, error))
-            return outcomes
-
-        return one_by_one
-
-    def of_case(number: int, property: Property) -> Property:
-        @functools.wraps(property)
-        def holds(run: Run) -> str | None:
-            if run.error is not None:  # it ended the run, and is told instead
-                return None
-            value, error = run.value[number]
-            return property(dataclasses.replace(run, value=value, error=error))
-
-        return holds
-
-    async def look() -> None:
-        for case in cases:
-            await case.witness.look()
-
-    own = [of_case(i, each) for i, case in enumerate(cases) for each in case.properties]
-    properties = [is_coroutine_function(), *more, *own, awaited_every_coroutine(), *pictured(no_task_leaked())]
-    return Trial(cases[0].arguments, properties, deadline=deadline, after=look, through=through)
-
-
-# Errors that come of the code, and not of the network.
-_MISTAKES = (ArithmeticError, AttributeError, LookupError, NameError, TypeError, ValueError)
-
-
-def _said(value: Any) -> str:
-    text = " ".join(repr(value).split())
-    return f"`{text if len(text) <= 60 else text[:59] + '…'}`"
-
-
-def _times(count: int) -> str:
-    return {0: "never", 1: "once", 2: "twice"}.get(count, f"{count} times")
-
-
-# What an error of the session says when the session itself is misused.
-_SLIPS = {
-    r"AttributeError: '\w*RequestContextManager' object": """
-        `session.get(url)` alone is no response yet. Write `async with session.get(url) as response:` and use
-        `response` in that block.
-    """,
-    r"TypeError: '(?:method|function)' object .*context manager": """
-        what stands after `async with` is a function, not what it gives. Call it: `session.get(url)`.
-    """,
-    r"TypeError: 'type' object .*context manager": """
-        what stands after `async with` is a class. Make an object of it, with brackets: `aiohttp.ClientSession()`.
-    """,
-    r"TypeError: 'str' object .*context manager": """
-        what stands after `async with` is a text. It wants a request: `session.get(url)`.
-    """,
-    r"TypeError: (?:'\w*RequestContextManager' object .*context manager|Use async with instead)": """
-        opening and closing may have to wait here, which plain `with` cannot. Write `async with`.
-    """,
-    r"(?:TypeError|AttributeError): 'coroutine' object": """
-        `response.json()` gives a coroutine, because the body has yet to arrive. Write `await` before it.
-    """,
-    r"TypeError: object (?:method|function) can't be used in 'await'": """
-        you await a function instead of what it gives. Call it: `await response.json()`.
-    """,
-    r"RuntimeError: Session is closed": """
-        you close the session that you were given, and others want to ask with it, too. Whoever opened it closes it: use
-        `async with` for the response only.
-    """,
-    r"ClientConnectionError: Connection closed": """
-        you read a response after it was released. Read it inside its `async with` block.
-    """,
-}
-
 # --- 2.1 ------------------------------------------------------------------------------------------------------------
 
 
@@ -269,13 +37,13 @@ async def get_json(session, url):
 
 
 async def _asking() -> AsyncGenerator[Trial, None]:
-    async with _servers() as web, _Sessions(), aiohttp.ClientSession() as session:
+    async with servers() as web, Sessions(), aiohttp.ClientSession() as session:
         cases = []
         for path in ("/users/107", "/users/142/orders"):
-            witness = _Witness(web)
-            properties = [_asks_with(session), _decoded(*await _answers(web, path)), witness.asked({path: 1})]
-            cases.append(_Case([session, witness.url(path)], witness, properties))
-        yield _in_turn(cases)
+            witness = Witness(web)
+            properties = [asks_with(session), _decoded(*await answers_of(web, path)), witness.asked({path: 1})]
+            cases.append(Case([session, witness.url(path)], witness, properties))
+        yield in_turn(cases)
 
 
 def _decoded(answer: Any) -> Property:
@@ -290,7 +58,7 @@ def _decoded(answer: Any) -> Property:
             return "you return the response, of which nothing was read yet. Return `await response.json()`."
         if isinstance(value, str | bytes):
             return "you return the body as it came. `await response.json()` decodes it into Python's lists and dicts."
-        return None if value == answer else f"you return {_said(value)}, not {_said(answer)}. Return the whole answer."
+        return None if value == answer else f"you return {said(value)}, not {said(answer)}. Return the whole answer."
 
     return holds
 
@@ -319,7 +87,7 @@ _GET_JSON = Exercise(
         That also happens when an error or a cancellation ends the block.
     """,
     praise="The server was asked once, with the session that you were given, and you waited for the body.",
-    slips=_SLIPS,
+    slips=SLIPS,
     trials=[_asking],
 )
 
@@ -339,12 +107,12 @@ async def fetch_rounds(urls, rounds):
 
 async def _in_rounds() -> AsyncGenerator[Trial, None]:
     count, rounds = 4, 3
-    async with _servers() as web, _Sessions():
-        witness = _Witness(web)
+    async with servers() as web, Sessions():
+        witness = Witness(web)
         paths = [f"/users/{110 + i}" for i in range(count)]
         # Later ones answer sooner, so that the order in which they end is not the order in which they come.
         urls = [witness.url(path, delay=0.03 + 0.01 * (count - i)) for i, path in enumerate(paths)]
-        answers = await _answers(web, *paths)
+        answers = await answers_of(web, *paths)
         yield Trial(
             [urls, rounds],
             [
@@ -361,7 +129,7 @@ async def _in_rounds() -> AsyncGenerator[Trial, None]:
         )
 
 
-def _side_by_side(witness: _Witness) -> Property:
+def _side_by_side(witness: Witness) -> Property:
     def holds(run: Run) -> str | None:
         if witness.saw["peak"] >= 2:
             return None
@@ -373,7 +141,7 @@ def _side_by_side(witness: _Witness) -> Property:
     return holds
 
 
-def _kept_connections(witness: _Witness, count: int) -> Property:
+def _kept_connections(witness: Witness, count: int) -> Property:
     def holds(run: Run) -> str | None:
         made, peak = witness.saw["connections"], witness.saw["peak"]
         if made <= count:
@@ -395,7 +163,7 @@ def _rounds_in_order(answers: Sequence[Any], rounds: int) -> Property:
     def holds(run: Run) -> str | None:
         value = run.value
         if not isinstance(value, list | tuple) or any(not isinstance(each, list | tuple) for each in value):
-            return f"you return {_said(value)}. Return a list for each round, with an answer for each URL."
+            return f"you return {said(value)}. Return a list for each round, with an answer for each URL."
         if len(value) != rounds:
             return f"you return {len(value)} lists after {rounds} rounds. Return one for each round."
         messages = [results_in_order(answers)(dataclasses.replace(run, value=each)) for each in value]
@@ -437,7 +205,7 @@ _FETCH_ROUNDS = Exercise(
         rounds stand inside the `async with` block: after it the session is closed, and its connections with it.
     """,
     praise="One session, and after the first round the server saw no new connection.",
-    slips=_SLIPS
+    slips=SLIPS
     | {
         r"RuntimeError: Session is closed": """
             a request was made after its session was closed. Make and await it inside the `async with` block of the
@@ -472,7 +240,7 @@ class _Semaphores:
 
     def spy(self) -> contextlib.AbstractContextManager:
         """Begin to count."""
-        return _spied(asyncio.Semaphore, __init__=self.made.append, acquire=self._take)
+        return spied(asyncio.Semaphore, __init__=self.made.append, acquire=self._take)
 
     def _take(self, semaphore: asyncio.Semaphore) -> None:
         self.taken += 1
@@ -480,11 +248,11 @@ class _Semaphores:
 
 async def _limiting() -> AsyncGenerator[Trial, None]:
     semaphores = _Semaphores()
-    async with _servers() as web, _Sessions(), aiohttp.ClientSession() as session:
-        witness, count = _Witness(web), 12
+    async with servers() as web, Sessions(), aiohttp.ClientSession() as session:
+        witness, count = Witness(web), 12
         paths = [f"/users/{120 + i}" for i in range(count)]
         urls = [witness.url(path, delay=0.03 + 0.005 * (i % 3)) for i, path in enumerate(paths)]
-        answers = await _answers(web, *paths)
+        answers = await answers_of(web, *paths)
         with semaphores.spy():
             yield Trial(
                 [session, urls],
@@ -502,7 +270,7 @@ async def _limiting() -> AsyncGenerator[Trial, None]:
             )
 
 
-def _five_at_a_time(witness: _Witness, semaphores: _Semaphores) -> Property:
+def _five_at_a_time(witness: Witness, semaphores: _Semaphores) -> Property:
     def holds(run: Run) -> str | None:
         peak, made = witness.saw["peak"], len(semaphores.made)
         one = "the server never had two of your requests at once"
@@ -572,7 +340,7 @@ _FETCH_LIMITED = Exercise(
         requests, and a place is taken for each request.
     """,
     praise="The server never had more than five of your requests at once, and the answers are in order.",
-    slips=_SLIPS
+    slips=SLIPS
     | {
         r"(?:TypeError|AttributeError): .*Semaphore.*(?:context manager|__enter__)": """
             a task may have to wait for its place. Write `async with`, not `with`, before the semaphore.
@@ -599,15 +367,15 @@ async def fetch_or_explain(session, url, timeout):  # noqa: ASYNC109 (the guide'
 
 
 async def _fetching_safely() -> AsyncGenerator[Trial, None]:
-    async with _servers() as web, _Sessions(), aiohttp.ClientSession() as session:
+    async with servers() as web, Sessions(), aiohttp.ClientSession() as session:
 
-        def case(path: str, *properties: Property, timeout: float = 10.0, **query: Any) -> _Case:
-            witness = _Witness(web)
-            return _Case([session, witness.url(path, **query), timeout], witness, properties)
+        def case(path: str, *properties: Property, timeout: float = 10.0, **query: Any) -> Case:
+            witness = Witness(web)
+            return Case([session, witness.url(path, **query), timeout], witness, properties)
 
-        yield _in_turn(
+        yield in_turn(
             [
-                case("/users/107", _healthy(*await _answers(web, "/users/107")), delay=0.1),
+                case("/users/107", _healthy(*await answers_of(web, "/users/107")), delay=0.1),
                 case("/status/503", _says("an answer with status 503", "HTTP 503")),
                 case("/status/404", _says("an answer with status 404", "HTTP 404")),
                 case("/never", _says("no answer in time", "Request timeout"), timeout=0.1),
@@ -616,7 +384,7 @@ async def _fetching_safely() -> AsyncGenerator[Trial, None]:
             ],
             _left_open(session),
         )
-        yield _cancelled([session, _Witness(web).url("/never"), 10.0])
+        yield _cancelled([session, Witness(web).url("/never"), 10.0])
 
 
 def _cancelled(arguments: Sequence[Any]) -> Trial:
@@ -631,10 +399,10 @@ def _healthy(answer: Any) -> Property:
             return None
         if isinstance(run.value, dict) and "error" in run.value:
             return (
-                f"a healthy answer came back as {_said(run.value)}, long before the timeout. Give the server all the "
+                f"a healthy answer came back as {said(run.value)}, long before the timeout. Give the server all the "
                 "time that `timeout` allows."
             )
-        return f"a healthy answer came back as {_said(run.value)}. Return its JSON, decoded."
+        return f"a healthy answer came back as {said(run.value)}. Return its JSON, decoded."
 
     return holds
 
@@ -647,15 +415,15 @@ def _says(what: str, error: str = "") -> Property:
         if not isinstance(value, dict) or "error" not in value:
             hint = " aiohttp raises nothing for it: look at `response.status`." if "status" in what else ""
             return (
-                f"{what} came back as {_said(value)}, as if all were well.{hint} Return a `dict` with the key `error`."
+                f"{what} came back as {said(value)}, as if all were well.{hint} Return a `dict` with the key `error`."
             )
         text = value["error"]
         if not isinstance(text, str) or not text.strip():
-            return f"{what} came back as {_said(value)}. Say in a text what went wrong."
+            return f"{what} came back as {said(value)}. Say in a text what went wrong."
         if error and value != {"error": error}:
-            return f"{what} came back as {_said(value)}, not as {_said({'error': error})}."
+            return f"{what} came back as {said(value)}, not as {said({'error': error})}."
         if not error and text == "Request timeout":
-            return f"{what} came back as {_said(value)}, which it was not. Tell these errors apart."
+            return f"{what} came back as {said(value)}, which it was not. Tell these errors apart."
         return None
 
     return holds
@@ -664,7 +432,7 @@ def _says(what: str, error: str = "") -> Property:
 def _let_cancellation_through(run: Run) -> str | None:
     if run.cancelled and run.error is None:
         return (
-            f"a request that was cancelled came back as {_said(run.value)}, and whoever cancelled it is not obeyed. A "
+            f"a request that was cancelled came back as {said(run.value)}, and whoever cancelled it is not obeyed. A "
             "bare `except`, like `except BaseException`, catches cancellation, too: name the errors you mean."
         )
     return passed_cancellation_on()(run)
@@ -704,7 +472,7 @@ _SAFE_FETCH = Exercise(
         `Exception`, so it passes. Were it caught, neither `asyncio.timeout` nor a `TaskGroup` could end this request.
     """,
     praise="Each error came back as what it was, and cancellation got through.",
-    slips=_SLIPS
+    slips=SLIPS
     | {
         r"JSONDecodeError": """
             `JSONDecodeError` got out: the body was no JSON. It is a `ValueError`, and not one of aiohttp's errors.
@@ -747,14 +515,14 @@ async def fetch_with_retry(session, url):
 
 
 async def _retrying() -> AsyncGenerator[Trial, None]:
-    async with _servers() as web, _Sessions(), aiohttp.ClientSession() as session:
+    async with servers() as web, Sessions(), aiohttp.ClientSession() as session:
 
-        def case(path: str, *properties: Callable[[_Witness], Property], **query: Any) -> _Case:
-            witness = _Witness(web)
-            return _Case([session, witness.url(path, **query)], witness, pictured(*[p(witness) for p in properties]))
+        def case(path: str, *properties: Callable[[Witness], Property], **query: Any) -> Case:
+            witness = Witness(web)
+            return Case([session, witness.url(path, **query)], witness, pictured(*[p(witness) for p in properties]))
 
-        (person,) = await _answers(web, "/users/107")
-        yield _in_turn(
+        (person,) = await answers_of(web, "/users/107")
+        yield in_turn(
             [
                 case("/users/107", _attempts("a healthy answer", 1), _gives(person)),
                 case("/status/404", _attempts("status 404", 1), _raises("status 404", status=404)),
@@ -767,40 +535,40 @@ async def _retrying() -> AsyncGenerator[Trial, None]:
             _left_open(session),
             raising=True,
         )
-        yield _cancelled([session, _Witness(web).url("/never")])
+        yield _cancelled([session, Witness(web).url("/never")])
 
 
-def _attempts(what: str, wanted: int) -> Callable[[_Witness], Property]:
+def _attempts(what: str, wanted: int) -> Callable[[Witness], Property]:
     """Return what makes a property: the server was asked so many times."""
 
-    def made_with(witness: _Witness) -> Property:
+    def made_with(witness: Witness) -> Property:
         def holds(run: Run) -> str | None:
             count = witness.saw["requests"]
             if count == wanted:
                 return None
-            seen = f"after {what}, the server had been asked {_times(count)}"
+            seen = f"after {what}, the server had been asked {often(count)}"
             if count == 0:
                 return "the server was never asked. Ask it with `session.get(url)`."
             if wanted == 1:
                 return f"{seen}. Asking again does not help there: try once, and no more."
             if count > wanted:
-                return f"{seen}, not {_times(wanted)}. Three attempts in all are allowed."
-            return f"{seen}, not {_times(wanted)}. Try again while fewer than three attempts were made."
+                return f"{seen}, not {often(wanted)}. Three attempts in all are allowed."
+            return f"{seen}, not {often(wanted)}. Try again while fewer than three attempts were made."
 
         return holds
 
     return made_with
 
 
-def _raises(what: str, status: int = 0) -> Callable[[_Witness], Property]:
+def _raises(what: str, status: int = 0) -> Callable[[Witness], Property]:
     """Return what makes a property: it raised an error of aiohttp, with this status if one is given."""
 
-    def made_with(witness: _Witness) -> Property:
+    def made_with(witness: Witness) -> Property:
         def holds(run: Run) -> str | None:
             error = run.error
             if error is None:
                 where = "" if status == 404 else " and the third attempt"
-                return f"after {what}{where} you return {_said(run.value)}. Raise the error that ended it."
+                return f"after {what}{where} you return {said(run.value)}. Raise the error that ended it."
             if isinstance(error, aiohttp.ClientError) and (not status or getattr(error, "status", 0) == status):
                 return None
             return f"after {what} you raise `{type(error).__name__}`. Let aiohttp's own error through: a bare `raise`."
@@ -810,24 +578,24 @@ def _raises(what: str, status: int = 0) -> Callable[[_Witness], Property]:
     return made_with
 
 
-def _gives(answer: Any) -> Callable[[_Witness], Property]:
+def _gives(answer: Any) -> Callable[[Witness], Property]:
     """Return what makes a property: it returned `answer`; None: that of a server that was waited for."""
 
-    def made_with(witness: _Witness) -> Property:
+    def made_with(witness: Witness) -> Property:
         def holds(run: Run) -> str | None:
             value = run.value
             if run.error is not None:
                 return f"you raise `{type(run.error).__name__}` though an attempt succeeded. Return its JSON at once."
             if value == answer or (answer is None and isinstance(value, dict) and "waited" in value):
                 return None
-            return f"you return {_said(value)}. Return the JSON of the attempt that succeeds."
+            return f"you return {said(value)}. Return the JSON of the attempt that succeeds."
 
         return holds
 
     return made_with
 
 
-def _waited_as_told(witness: _Witness) -> Property:
+def _waited_as_told(witness: Witness) -> Property:
     def holds(run: Run) -> str | None:
         if witness.saw["requests"] == 1:
             return "after status 429 you give up. The server says when to come again: wait so long, then try again."
@@ -871,7 +639,7 @@ _FETCH_WITH_RETRY = Exercise(
         GET: the server may then count six requests for three attempts.
     """,
     praise="Three attempts where they may help, one where they do not, and none before its time.",
-    slips=_SLIPS
+    slips=SLIPS
     | {
         r"ValueError: (?:invalid literal for int|could not convert string to float)": """
             `Retry-After` may have a fraction here, such as 0.2. Use `float` for it, of that header alone.
