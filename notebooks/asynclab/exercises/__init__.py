@@ -8,18 +8,26 @@ ex.solution()
 
 from __future__ import annotations
 
-from . import chapter_01, chapter_02
+import functools
+import types
+
 from .exercise import Exercise, Outcome
 from .learner import Report, status_of, store
 
 __all__ = ["Exercise", "Outcome", "all_exercises", "exercise", "progress"]
 
-_CHAPTERS = (chapter_01, chapter_02)  # each has a TITLE and its EXERCISES, in order
+
+@functools.cache
+def _chapters() -> tuple[types.ModuleType, ...]:
+    """Return the chapters' modules: each has a TITLE and its EXERCISES, in order."""
+    from . import chapter_01, chapter_02  # not before they are asked for: they import what they teach, such as aiohttp
+
+    return chapter_01, chapter_02
 
 
 def all_exercises() -> list[Exercise]:
     """Return every exercise of the guide, in order."""
-    return [each for chapter in _CHAPTERS for each in chapter.EXERCISES]
+    return [each for chapter in _chapters() for each in chapter.EXERCISES]
 
 
 def exercise(identifier: str) -> Exercise:
@@ -40,7 +48,7 @@ def progress(*, reset: bool = False) -> Report:
     if reset:
         kept.reset()
     records = kept.records()
-    chapters = [(c.TITLE, {each.id: status_of(records.get(each.id)) for each in c.EXERCISES}) for c in _CHAPTERS]
+    chapters = [(c.TITLE, {each.id: status_of(records.get(each.id)) for each in c.EXERCISES}) for c in _chapters()]
     return Report(chapters, kept.news())
 
 
