@@ -14,7 +14,7 @@ import random
 import re
 import textwrap
 import warnings
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from asynclab.exercises import Outcome, all_exercises, exercise, progress
 from asynclab.exercises.exercise import Exercise, Note, Trial, highlighted, pictured
 from asynclab.exercises.learner import VARIABLE, store
 from asynclab.exercises.properties import is_coroutine_function, returned
+from asynclab.exercises.running import Run
 from kernels import Kernel
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
@@ -787,7 +788,9 @@ def test_a_check_inside_a_trace_says_so(ex: Exercise) -> None:
     assert outcome.status == "not yet" and "trace" in outcome.message
 
 
-def test_cancelling_a_check_cancels_it(ex: Exercise) -> None:
+def cancel_a_check(ex: Exercise) -> None:
+    """Cancel a check while the learner's function waits, and see that nothing of it is left."""
+
     async def main() -> None:
         entered = asyncio.Event()
 
@@ -806,6 +809,85 @@ def test_cancelling_a_check_cancels_it(ex: Exercise) -> None:
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     asyncio.run(main())
+
+
+def test_cancelling_a_check_cancels_it(ex: Exercise) -> None:
+    cancel_a_check(ex)
+
+
+# --- trials that open something -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def log() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def opening(log: list[str]) -> Exercise:
+    """An exercise of two trials, between which something is opened and closed."""
+
+    async def double(number):
+        return 2 * number
+
+    def seen(run: Run) -> str | None:
+        log.append("judged")
+        return None
+
+    async def trials() -> AsyncGenerator[Trial, None]:
+        log.append("open")
+        try:
+            for number in (3, 4):
+
+                async def after(number: int = number) -> None:
+                    await asyncio.sleep(0)
+                    log.append(f"after {number}")
+
+                yield Trial([number], [seen, returned(2 * number)], after=after)
+        finally:
+            await asyncio.sleep(0)
+            log.append("close")
+
+    return Exercise(
+        id="9.1",
+        title="Double",
+        task="Double it.",
+        stub="async def double(number):\n    return ... * number",
+        todo="Replace the `...`",
+        hints=("one", "two"),
+        solution_function=double,
+        explanation="Two times.",
+        praise="Doubled.",
+        trials=[trials, lambda: Trial([5], [seen, returned(10)])],
+    )
+
+
+def test_trials_are_made_one_by_one_and_cleaned_up_after(opening: Exercise, log: list[str]) -> None:
+    assert check(opening, opening.solution_function).status == "correct"
+    assert log == ["open", "after 3", "judged", "after 4", "judged", "close", "judged"]
+
+
+def test_what_was_opened_is_closed_when_a_trial_fails(opening: Exercise, log: list[str]) -> None:
+    assert check(opening, function("async def double(number):\n    return 6")).status == "not yet"
+    assert log == ["open", "after 3", "judged", "after 4", "judged", "close"]
+    log.clear()
+    assert "Begin it with" in check(opening, function("async def double():\n    return 6")).message
+    assert log == ["open", "close"]
+
+
+def test_what_was_opened_is_closed_when_the_check_is_cancelled(opening: Exercise, log: list[str]) -> None:
+    cancel_a_check(opening)
+    assert log == ["open", "close"]
+
+
+def test_trials_that_cannot_be_made_say_why(opening: Exercise) -> None:
+    async def broken() -> AsyncGenerator[Trial, None]:
+        raise RuntimeError("the Server is away")
+        yield
+
+    opening.trials = [broken]
+    outcome = check(opening, opening.solution_function)
+    assert outcome.message == "Not yet: a check cannot run here. The Server is away."
 
 
 # --- hints and solutions --------------------------------------------------------------------------------------------

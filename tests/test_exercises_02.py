@@ -7,7 +7,7 @@ import asyncio
 import inspect
 import textwrap
 import warnings
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,8 @@ import aiohttp
 import pytest
 
 from asynclab.exercises import Outcome, all_exercises, exercise
-from asynclab.exercises.exercise import Exercise, Trial
+from asynclab.exercises.exercise import Exercise
 from asynclab.exercises.learner import VARIABLE
-from asynclab.exercises.properties import returned
-from asynclab.exercises.running import Run
 from asynclab.services import Services
 
 CHAPTER = [ex for ex in all_exercises() if ex.chapter == 2]
@@ -1194,95 +1192,3 @@ def test_servers_that_cannot_start_are_said_to_be_the_reason(monkeypatch: pytest
     assert outcome.message == (
         "Not yet: a check cannot run here. The servers did not start: port is taken by App. Run the cell again."
     )
-
-
-# --- trials that open something -------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def log() -> list[str]:
-    return []
-
-
-@pytest.fixture
-def ex(log: list[str]) -> Exercise:
-    """An exercise of two trials, between which something is opened and closed."""
-
-    async def double(number):
-        return 2 * number
-
-    def seen(run: Run) -> str | None:
-        log.append("judged")
-        return None
-
-    async def trials() -> AsyncGenerator[Trial, None]:
-        log.append("open")
-        try:
-            for number in (3, 4):
-
-                async def after(number: int = number) -> None:
-                    await asyncio.sleep(0)
-                    log.append(f"after {number}")
-
-                yield Trial([number], [seen, returned(2 * number)], after=after)
-        finally:
-            await asyncio.sleep(0)
-            log.append("close")
-
-    return Exercise(
-        id="9.1",
-        title="Double",
-        task="Double it.",
-        stub="async def double(number):\n    return ... * number",
-        todo="Replace the `...`",
-        hints=("one", "two"),
-        solution_function=double,
-        explanation="Two times.",
-        praise="Doubled.",
-        trials=[trials, lambda: Trial([5], [seen, returned(10)])],
-    )
-
-
-def test_trials_are_made_one_by_one_and_cleaned_up_after(ex: Exercise, log: list[str]) -> None:
-    assert check(ex, ex.solution_function).status == "correct"
-    assert log == ["open", "after 3", "judged", "after 4", "judged", "close", "judged"]
-
-
-def test_what_was_opened_is_closed_when_a_trial_fails(ex: Exercise, log: list[str]) -> None:
-    assert check(ex, function("async def double(number):\n    return 6")).status == "not yet"
-    assert log == ["open", "after 3", "judged", "after 4", "judged", "close"]
-    log.clear()
-    assert "Begin it with" in check(ex, function("async def double():\n    return 6")).message
-    assert log == ["open", "close"]
-
-
-def test_what_was_opened_is_closed_when_the_check_is_cancelled(ex: Exercise, log: list[str]) -> None:
-    async def main() -> None:
-        entered = asyncio.Event()
-
-        async def double(number: int) -> None:
-            entered.set()
-            await asyncio.sleep(60)
-
-        async def checking() -> None:
-            await ex.check(double)
-
-        task = asyncio.create_task(checking())
-        await entered.wait()
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        assert asyncio.all_tasks() == {asyncio.current_task()}
-
-    asyncio.run(main())
-    assert log == ["open", "close"]
-
-
-def test_trials_that_cannot_be_made_say_why(ex: Exercise) -> None:
-    async def broken() -> AsyncGenerator[Trial, None]:
-        raise RuntimeError("the Server is away")
-        yield
-
-    ex.trials = [broken]
-    outcome = check(ex, ex.solution_function)
-    assert outcome.message == "Not yet: a check cannot run here. The Server is away."
