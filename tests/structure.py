@@ -20,7 +20,7 @@ from nbformat import NotebookNode
 
 import stored
 
-CELLS = (25, 80)  # the exercises count for the least, not for the most
+CELLS = (25, 75)  # the exercises count for the least, not for the most
 CELLS_AT_START = (15, 60)  # of 00_start_here
 PROSE = (0.4, 0.6)  # share of the cells
 LINES, LINES_OF_MOST, LINES_MEDIAN = 30, 12, 5  # of a code cell: at most, of nine in ten, of half of them

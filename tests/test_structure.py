@@ -159,7 +159,7 @@ FAULTS: dict[str, list[tuple[Callable[[Notebook], None], str]]] = {
     ],
     "budgets": [
         (drop("done"), "at least 25 cells, not 24"),
-        (insert(*[new_code_cell("x = 1", id=f"line-{i}") for i in range(59)]), "at most 80 cells beside the exercises"),
+        (insert(*[new_code_cell("x", id=f"l{i}") for i in range(54)]), "at most 75 cells beside the exercises, not 76"),
         (insert(*[new_code_cell("x = 1", id=f"line-{i}") for i in range(8)]), "are prose, not 36%"),
         (insert(*[new_markdown_cell("Words.", id=f"line-{i}") for i in range(10)]), "are prose, not 63%"),
         (add("count", "\nx = 1" * 30), "'count': at most 30 lines, not 31"),
