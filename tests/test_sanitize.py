@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from nbval.plugin import get_sanitize_patterns
 
-from asynclab import figures
+from asynclab import figures, history
 
 RULES = dict(get_sanitize_patterns(Path(__file__).with_name("nbval_sanitize.cfg").read_text("ascii")))
 
@@ -35,6 +35,7 @@ ALIKE = [
     ("busy 100 %.", "busy 0 %."),
     ("16.0 KiB", "512 B"),
     ("1.00 GiB/s", "3.12 MiB/s"),
+    ("queue:  5 at most, above", "queue:  1,234 at most, above"),
     ("task     301 ms      4.99x  done", "task    1.02 s        12x  done"),
     (
         '<img alt="a b" src="data:image/png;base64,iVBOR+/3x==">',
@@ -68,6 +69,9 @@ UNLIKE = [
     ("301 ms", "4.99x"),
     ("ran 301 ms, done", "ran 301 ms, cancelled"),
     ("12 max", "13 max"),
+    ("at most 12", "at most 13"),
+    ("12 at mostly", "13 at mostly"),
+    ("5 at most", "5 at least"),
     ("v1.2.3 s", "v1.2.4 s"),
     ("Task-1 before Task-2", "Task-2 before Task-1"),
     ("127.0.0.1", "127.0.0.2"),
@@ -107,7 +111,7 @@ def test_every_rule_is_needed(pattern: str) -> None:
     assert any(without(one) != without(other) for one, other in ALIKE)
 
 
-@pytest.mark.parametrize("form", [figures.duration, figures.ratio, figures.percent, figures.size])
+@pytest.mark.parametrize("form", [figures.duration, figures.ratio, figures.percent, figures.size, history.at_most])
 def test_every_printed_number_is_blanked(form: Callable[[float], str]) -> None:
     """Whatever the formatter prints, at whatever width of its column, is the same after the rules."""
     rng = random.Random(0)

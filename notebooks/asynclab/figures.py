@@ -1,8 +1,8 @@
 """The one style of every figure, the one way a figure is shown, the one way a number is printed.
 
 A figure is shown as HTML: an image with alternative text, and the same facts as a table to open below it.
-The plain-text form is that table. Both hold every number in the form of `duration`, `ratio`, `percent` or
-`size`, so that one rule (tests/nbval_sanitize.cfg) tells a measured number from the structure around it.
+The plain-text form is that table. Both hold every number in the form of `duration`, `ratio`, `percent`, `size`
+or `history.at_most`, so that a rule (tests/nbval_sanitize.cfg) tells a measured number from the structure around it.
 """
 
 from __future__ import annotations

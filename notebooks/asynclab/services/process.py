@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import weakref
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlencode
@@ -126,6 +127,30 @@ class Services:
         """Return the URL of `path`, which begins with a slash, at the HTTP API, with `query` encoded."""
         mark = "&" if "?" in path else "?"
         return f"{self.api}{path}{mark + urlencode(query) if query else ''}"
+
+    @contextlib.asynccontextmanager
+    async def asking(
+        self, path: str, *, patience: float = 60.0, **query: Any
+    ) -> AsyncIterator[Callable[[object], Awaitable[Any]]]:
+        """Open a session, and give a coroutine function `ask` for work that is a request to the HTTP API.
+
+            async with web.asking("/users/{}") as ask:
+                person = await ask(101)
+
+        `await ask(item)` requests `url(path, **query)`, `item` standing where `path` has `{}`, and returns the JSON
+        that is answered. It raises aiohttp.ClientResponseError for a status of 400 or more, TimeoutError after
+        `patience` seconds, else what aiohttp raises. The session has no limit on connections.
+        """
+        import aiohttp  # not needed by whoever only starts the servers
+
+        limits = {"connector": aiohttp.TCPConnector(limit=0), "timeout": aiohttp.ClientTimeout(patience)}
+        async with aiohttp.ClientSession(**limits, raise_for_status=True) as session:
+
+            async def ask(item: object) -> Any:
+                async with session.get(self.url(path.replace("{}", str(item)), **query)) as response:
+                    return await response.json()
+
+            yield ask
 
     async def stats(self, client: str = "", *, reset: bool = False) -> dict[str, Any]:
         """Return what the servers saw of `client`, as the API's `/stats` does; `reset` then begins its record anew.
