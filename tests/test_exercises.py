@@ -66,7 +66,8 @@ def ex() -> Exercise:
 def function(source: str, name: str = "") -> Callable[..., Any]:
     """Return the function that `source` defines (the one called `name`, or the last), as a notebook's cell would."""
     namespace: dict[str, Any] = {"__name__": "__main__"}
-    exec(compile("import asyncio, aiohttp, inspect, time\n" + textwrap.dedent(source), "cell.py", "exec"), namespace)
+    imports = "import asyncio, aiohttp, inspect, time; from collections import deque\n"
+    exec(compile(imports + textwrap.dedent(source), "cell.py", "exec"), namespace)
     found = {key: value for key, value in namespace.items() if inspect.isfunction(value)}
     return found[name or list(found)[-1]]
 

@@ -20,9 +20,10 @@ __all__ = ["Exercise", "Outcome", "all_exercises", "exercise", "progress"]
 @functools.cache
 def _chapters() -> tuple[types.ModuleType, ...]:
     """Return the chapters' modules: each has a TITLE and its EXERCISES, in order."""
-    from . import chapter_01, chapter_02  # not before they are asked for: they import what they teach, such as aiohttp
+    # Not before they are asked for: they import what they teach, such as aiohttp.
+    from . import chapter_01, chapter_02, chapter_03
 
-    return chapter_01, chapter_02
+    return chapter_01, chapter_02, chapter_03
 
 
 def all_exercises() -> list[Exercise]:
