@@ -1135,6 +1135,9 @@ def test_work_that_somebody_else_cancelled_is_a_failure_not_the_end_of_the_consu
         book = on(Clock(), lambda: m.producer_consumer_example(floor.send(jobs), floor.handler(jobs)))
     floor.check(jobs)
     assert len(book.failed) == 20
+    for _, error in book.failed:
+        assert isinstance(error, RuntimeError) and "cancelled" in str(error)
+        assert isinstance(error.__cause__, asyncio.CancelledError)
 
 
 @pytest.mark.parametrize("end", ["swallows", "trips"])
