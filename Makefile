@@ -10,7 +10,7 @@ COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --no-heade
 unfit = $(shell ($(1) $(ENVIRONMENT) --python-only) 2>&1; true)
 
 .DELETE_ON_ERROR:
-.PHONY: help lab test lint format render browser lock
+.PHONY: help lab test lint format render browser bench lock
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -39,10 +39,14 @@ render: .venv/installed  ## execute the notebooks that changed and store their o
 browser: .venv/installed-browser  ## run every notebook in a real JupyterLab; pictures in build/browser
 	$(BIN)/python -m pytest -o addopts= tests/browser/lab.py
 
+bench: .venv/installed-benchmarks  ## measure the code beside its peers: a table, and a picture in build (EFFORT=quick)
+	$(BIN)/python tests/benchmarks --effort $(or $(EFFORT),usual)
+
 lock:  ## write the lock files anew from pyproject.toml (UPGRADE=--upgrade for newer versions); needs uv
 	$(COMPILE) pyproject.toml --output-file requirements.txt
 	$(COMPILE) --constraints requirements.txt --group lint --output-file tests/lint/requirements.txt
 	$(COMPILE) --constraints requirements.txt --group browser --output-file tests/browser/requirements.txt
+	$(COMPILE) --constraints requirements.txt --group benchmarks --output-file tests/benchmarks/requirements.txt
 
 $(BIN)/python:
 	$(if $(call unfit,$(PYTHON)),$(error $(call unfit,$(PYTHON))))

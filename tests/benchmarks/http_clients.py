@@ -1,35 +1,29 @@
-"""What the code of chapter 2 costs beside other ways to fetch the same pages, from the same server, in one run.
+"""HTTP clients: the code of chapter 2 beside other ways to fetch the same pages, from the same server, in one run.
 
-    python tests/benchmarks/http_clients.py [--pages 1000] [--turns 5]
+    python tests/benchmarks/http_clients.py [--effort quick]
 
 Two servers' worth of waiting: pages answered at once (all is work) and after 0.05 seconds (all is waiting). Every way
-has at most 100 requests under way. The first row, aiohttp with a semaphore, is what the others are compared with.
-Also: how long the servers of `Services` take to start and to stop.
+has at most 100 requests under way. "To aiohttp" compares with the first row, aiohttp with a semaphore, in each turn of
+its own. Also: how long the servers of `Services` take to start and to stop.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import itertools
 import math
-import platform
-import statistics
-import sys
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from urllib.request import urlopen
 
 import aiohttp
-import httpx  # JupyterLab brings it
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-sys.path.insert(0, str(Path(__file__).parents[2] / "notebooks"))
+import bench
+from bench import Column, Row, Section, peer, share
 
 import systems
-from asynclab import Services, figures
+from asynclab import Services
+from asynclab.figures import duration, ratio
 
 LIMIT = 100
 taught = systems.load("02_async_http_requests")
@@ -67,12 +61,14 @@ async def in_threads(urls: list[str]) -> None:
 
 async def with_httpx(urls: list[str]) -> None:
     """Fetch with httpx, a task for each page."""
+    httpx = peer("httpx")
     async with httpx.AsyncClient(limits=httpx.Limits(max_connections=LIMIT), timeout=60, trust_env=False) as client:
         await asyncio.gather(*[client.get(url) for url in urls])
 
 
+BARE, OURS = "aiohttp, semaphore", ("fetch_multiple_urls", "safe_fetch")
 WAYS: dict[str, Way] = {
-    "aiohttp, semaphore": bare,
+    BARE: bare,
     "fetch_multiple_urls": lambda urls: taught.fetch_multiple_urls(urls, limit=LIMIT),
     "safe_fetch": safely,
     "urllib in threads": in_threads,
@@ -87,8 +83,8 @@ async def seconds(way: Way, urls: list[str]) -> float:
     return time.perf_counter() - began
 
 
-async def starts(turns: int) -> tuple[float, float]:
-    """Return the medians of the time to start and to stop the servers, in seconds."""
+async def starts(turns: int) -> str:
+    """Say how long it takes to start and to stop the servers."""
     up, down = [], []
     for _ in range(turns):
         began = time.perf_counter()
@@ -97,34 +93,48 @@ async def starts(turns: int) -> tuple[float, float]:
         await web.stop()
         up.append(ready - began)
         down.append(time.perf_counter() - ready)
-    return statistics.median(up), statistics.median(down)
+    return f"Servers: {duration(bench.median(up))} to start, {duration(bench.median(down))} to stop."
 
 
-async def main(pages: int, turns: int) -> None:
-    """Measure by turns, and print."""
-    started, stopped = await starts(turns)
-    print(f"{platform.python_implementation()} {platform.python_version()}, {pages} pages, median of {turns} turns")
-    print(f"servers: {figures.duration(started)} to start, {figures.duration(stopped)} to stop\n")
+async def fetched(ways: dict[str, Way], pages: int, turns: int, wait: float) -> dict[str, list[float]]:
+    """Return the seconds of each run, by turns; what takes more than 2 seconds has one turn only."""
+    times: dict[str, list[float]] = {name: [] for name in ways}
     async with Services() as web:
-        for wait in (0.0, 0.05):
-            urls = [web.url("/get", delay=wait)] * pages
-            times: dict[str, list[float]] = {name: [] for name in WAYS}
-            for _, (name, way) in itertools.product(range(turns), WAYS.items()):
+        urls = [web.url("/get", delay=wait)] * pages
+        for _, (name, way) in itertools.product(range(turns), ways.items()):
+            if max(times[name], default=0) < 2:
                 times[name].append(await seconds(way, urls))
-            base = statistics.median(times["aiohttp, semaphore"])
-            ideal = math.ceil(pages / LIMIT) * wait
-            rows = []
-            for name, each in times.items():
-                median = statistics.median(each)
-                rows.append((name, figures.duration(median), figures.duration(median / pages)))
-                rows[-1] += (figures.ratio(base / median), figures.ratio(median / ideal) if ideal else "")
-            header = ("way", "in all", "a page", "speed", "over ideal")
-            print(figures.table(header, rows, f"answered after {wait:g} s"), "\n")
+    return times
+
+
+COLUMNS = [
+    Column("a page", duration, min, log=True),
+    Column("to aiohttp", share, max, ("≥", 0.95)),
+    Column("50 ms each", duration, min, log=True),
+    Column("over ideal", ratio, min, ("≤", 1.15), log=True),
+]
+
+
+def measure(effort: str = "usual") -> Section:
+    """Measure all ways, by turns."""
+    turns, pages = {"long": (9, 1_000), "usual": (5, 200), "quick": (3, 100)}.get(effort, (1, 5))
+    ways = {name: way for name, way in WAYS.items() if name != "httpx" or peer(name)}
+    work = bench.run(fetched(ways, pages, turns, 0.0))
+    waits = bench.run(fetched(ways, pages, turns, 0.05))
+    ideal = math.ceil(pages / LIMIT) * 0.05
+    rows: dict[str, Row] = {}
+    for name in ways:
+        waited = bench.median(waits[name])
+        rows[name] = {
+            "a page": bench.median(work[name]) / pages,
+            "to aiohttp": bench.median(base / own for base, own in zip(work[BARE], work[name], strict=False)),
+            "50 ms each": waited,
+            "over ideal": waited / ideal,
+        }
+    title = f"HTTP clients: {pages:,} pages from one server, {LIMIT} at a time, answered at once and after 50 ms"
+    notes = [bench.run(starts(turns))]
+    return Section(title, COLUMNS, OURS, rows, absent=bench.absent(["httpx"]), notes=notes)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--pages", type=int, default=1000)
-    parser.add_argument("--turns", type=int, default=5)
-    options = parser.parse_args()
-    asyncio.run(main(options.pages, options.turns))
+    bench.alone(measure)

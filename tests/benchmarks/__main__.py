@@ -1,0 +1,63 @@
+"""All benchmarks, as one table and one picture: the code that is taught beside the peers that are installed.
+
+    python tests/benchmarks [--effort long|usual|quick|tiny] [limiters map pipeline trace http]
+
+The picture is build/benchmarks.png.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import bench
+import bounded_map
+import http_clients
+import picture
+import pipelines
+import rate_limiters
+import trace_overhead
+
+from asynclab import figures
+
+MEASURES: dict[str, Callable[[str], bench.Section]] = {
+    "limiters": rate_limiters.measure,
+    "map": bounded_map.measure,
+    "pipeline": pipelines.measure,
+    "trace": trace_overhead.measure,
+    "http": http_clients.measure,
+}
+
+
+def main() -> None:
+    """Measure what was asked for, print the table, write the picture."""
+    parser = argparse.ArgumentParser(prog="python tests/benchmarks", description=__doc__.partition("\n")[0])
+    parser.add_argument("sections", nargs="*", metavar="section", help=f"{', '.join(MEASURES)}; all if none is named")
+    parser.add_argument("--effort", choices=bench.EFFORTS, default="usual")
+    parser.add_argument(
+        "--quick", dest="effort", action="store_const", const="quick", help="the same as --effort quick"
+    )
+    parser.add_argument("--figure", type=Path, default=bench.ROOT / "build" / "benchmarks.png")
+    options = parser.parse_args()
+    if unknown := set(options.sections) - set(MEASURES):
+        parser.error(f"no section is called {', '.join(sorted(unknown))}; there are {', '.join(MEASURES)}")
+
+    began, before = time.perf_counter(), bench.conditions()
+    print(before, flush=True)
+    sections = []
+    for name in options.sections or MEASURES:
+        print(f"measuring: {name} …", file=sys.stderr, flush=True)
+        sections.append(MEASURES[name](options.effort))
+        print(f"\n\n{sections[-1].text()}", flush=True)
+    print("\n\n*: the best of its column. !: breaks the limit. Times to reach suppose one turn of the loop in 1.1 µs.")
+    print(f"{time.perf_counter() - began:.0f} s in all. At the end: {bench.conditions()}.")
+    options.figure.parent.mkdir(parents=True, exist_ok=True)
+    options.figure.write_bytes(figures.png(picture.draw(sections, before)))
+    print(f"The picture: {options.figure}")
+
+
+if __name__ == "__main__":
+    main()
