@@ -212,7 +212,7 @@ CASES = [
     (p.at_most(2), two_at_once, side_by_side, "4 were under way at once, where 2 are allowed"),
     (p.ran_sequentially(), in_a_row, two_at_once, "2 were under way at once, where each must wait"),
     (p.did_not_block(), side_by_side, blocks, r"time.sleep\(0.01\) held the event loop"),
-    (p.did_not_block(), side_by_side, works_long, "One step held the event loop for .* ms"),
+    (p.did_not_block(), side_by_side, works_long, "One step held the event loop for .* m?s"),
     (p.happened_in_order("done 0", "start 1"), in_a_row, side_by_side, "“start 1” came before “done 0”"),
     (p.happened_in_order("start 0", "start 3"), in_a_row, waits, "“start 3” never happened"),
     (p.cleaned_up(), through_one_session, never_closes, "was not closed at the end"),
