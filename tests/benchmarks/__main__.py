@@ -52,7 +52,7 @@ def main() -> None:
         print(f"measuring: {name} …", file=sys.stderr, flush=True)
         sections.append(MEASURES[name](options.effort))
         print(f"\n\n{sections[-1].text()}", flush=True)
-    print("\n\n*: the best of its column. !: breaks the limit. Times to reach suppose one turn of the loop in 1.1 µs.")
+    print("\n\n*: the best of its column. !: breaks the limit.")
     print(f"{time.perf_counter() - began:.0f} s in all. At the end: {bench.conditions()}.")
     options.figure.parent.mkdir(parents=True, exist_ok=True)
     options.figure.write_bytes(figures.png(picture.draw(sections, before)))

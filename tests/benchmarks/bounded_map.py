@@ -170,7 +170,7 @@ class Sizes:
     items: tuple[int, ...]
     waits: int  # how many items that wait 20 ms
     turns: int
-    patience: float  # seconds: what is expected to take longer is left out, and what took longer is not repeated
+    patience: float  # seconds: what is expected to take longer is left out; a tenth of it has more turns
     memory: int  # items of the run that measures memory, which takes 3 times as long
 
 
@@ -260,9 +260,10 @@ def measure(effort: str = "usual") -> Section:
     sizes = SIZES[effort]
     ways = {name: way for name, (module, way) in WAYS.items() if peer(module)}
     times: dict[tuple[str, int], list[float]] = {}
-    for _, n, (name, way) in itertools.product(range(sizes.turns), sizes.items, ways.items()):
-        smaller = [max(each) for (other, _), each in times.items() if other == name]
-        if n * max(smaller[-1:], default=0) < sizes.patience:
+    for attempt, n, (name, way) in itertools.product(range(2 * sizes.turns + 1), sizes.items, ways.items()):
+        known = [max(each) for (other, _), each in times.items() if other == name]
+        once = n * max(known[-1:], default=0)  # seconds that a run is expected to take
+        if once < sizes.patience and (once < 0.1 * sizes.patience or attempt < sizes.turns):
             each = bench.run(seconds(way, turn, n, time.process_time)) / n
             times.setdefault((name, n), []).append(each)
     waits: dict[str, list[float]] = {}

@@ -137,7 +137,7 @@ class Sizes:
     turns: int
 
 
-_USUAL = Sizes(rate=100, high=2_000, per=1.0, waiters=(10, 100, 1_000, 10_000), tasks=2_000, turns=3)
+_USUAL = Sizes(rate=100, high=2_000, per=1.0, waiters=(10, 100, 1_000, 10_000), tasks=2_000, turns=2)
 SIZES = {
     "long": replace(_USUAL, turns=5),
     "usual": _USUAL,
