@@ -223,7 +223,7 @@ def often(count: int) -> str:
 
 # What an error of the session says when the session itself is misused.
 SLIPS = {
-    r"AttributeError: '\w*RequestContextManager' object": """
+    r"AttributeError: '[\w.]*RequestContextManager' object": """
         `session.get(url)` alone is no response yet. Write `async with session.get(url) as response:` and use
         `response` in that block.
     """,
@@ -236,13 +236,13 @@ SLIPS = {
     r"TypeError: 'str' object .*context manager": """
         what stands after `async with` is a text. It wants a request: `session.get(url)`.
     """,
-    r"TypeError: (?:'\w*RequestContextManager' object .*context manager|Use async with instead)": """
+    r"TypeError: (?:'[\w.]*RequestContextManager' object .*context manager|Use async with instead)": """
         opening and closing may have to wait here, which plain `with` cannot. Write `async with`.
     """,
     r"(?:TypeError|AttributeError): 'coroutine' object": """
         `response.json()` gives a coroutine, because the body has yet to arrive. Write `await` before it.
     """,
-    r"TypeError: object (?:method|function) can't be used in 'await'": """
+    r"TypeError: .*(?:method|function)'? (?:can't be used in 'await'|object can't be awaited)": """
         you await a function instead of what it gives. Call it: `await response.json()`.
     """,
     r"RuntimeError: Session is closed": """

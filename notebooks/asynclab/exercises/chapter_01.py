@@ -242,7 +242,7 @@ _READ_ALL = Exercise(
     """,
     praise="All pages were being read at once, and the texts are in the order of the pages.",
     slips={
-        r"TypeError: .*awaitable is required|TypeError: unhashable type: 'list'": """
+        r"TypeError: .*(?:awaitable is required|unhashable type: 'list')": """
             `gather` wants each coroutine as an argument of its own. Put a `*` before the list.
         """,
     },
