@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from nbval.plugin import get_sanitize_patterns
 
-from asynclab import measure, work
+from asynclab import figures, measure, work
 from asynclab.measure import Comparison, Point, Runs, Sweep, compare, sweep
 
 RULES = get_sanitize_patterns((Path(__file__).parent / "nbval_sanitize.cfg").read_text(encoding="utf-8"))
@@ -350,6 +350,9 @@ def test_a_variant_over_budget_is_stopped_and_the_others_go_on(pass_time):
     assert [point.value for point in result["swift"].values()] == [1, 2, 4, 10, 20, 100]
     assert math.isnan(result["slow"][20].median) and math.isnan(result.ratio("swift", 100))
     assert result.ratio("swift", 10) == pytest.approx(10)
+    assert result.largest() == result.largest("swift", "slow") == 10 and result.largest("swift") == 100
+    assert result.ratio("swift") == pytest.approx(10), "at the largest size that both were run at"
+    assert result.ratio("slow", against="swift") == pytest.approx(0.1)
     assert [result.expected("slow", n) for n in (10, 20, 100)] == pytest.approx([1, 4, 100])
 
 
@@ -358,6 +361,27 @@ def test_after_a_single_run_over_budget_the_next_size_is_spared(pass_time):
     result = run(sweep("Once", {"slow": lambda n: asked.append(n) or pass_time(3)}, [1, 2]))
     assert asked == [1]
     assert result.stopped == {"slow": 2}
+
+
+@pytest.mark.parametrize("memory", [False, True])
+def test_any_question_about_a_size_that_was_spared_has_an_answer(pass_time, memory):
+    variants = {"slow": lambda n: pass_time(n), "slower": lambda n: pass_time(2 * n)}
+    result = run(sweep("Spared", variants, [1, 10, 100], memory=memory, budget=0.01))
+    assert result.largest() == 1 and result.ratio("slower") == pytest.approx(0.5)
+    assert math.isnan(result["slow"][1].memory) is math.isnan(result.ratio("slower", of="memory")) is not memory
+    spared = result["slow"][100]
+    for unknown in (spared.median, spared.memory, result.ratio("slower", 10), result.ratio("slower", 10, of="memory")):
+        assert math.isnan(unknown)
+        assert compared(figures.ratio(unknown)) == compared(figures.ratio(1.5)), "printed, it is a ratio like any other"
+    assert result._repr_mimebundle_()["text/html"]
+
+
+def test_memory_is_compared_where_both_were_run():
+    crowd = {1: Point((1.0,), None, 800), 10: Point((1.0,), None, 9000), 100: Point(())}
+    few = {1: Point((1.0,), None, 100), 10: Point((1.0,), None, 300), 100: Point((1.0,), None, 10)}
+    result = Sweep("Memory", {"crowd": crowd, "few": few}, 2.0)
+    assert (result.ratio("few", of="memory"), result.ratio("few", 1, of="memory")) == (30, 8)
+    assert result.ratio("crowd", against="few", of="memory") == pytest.approx(1 / 30)
 
 
 def test_growth_is_extended_as_a_power():

@@ -58,9 +58,12 @@ class Runs:
 
 @dataclass(frozen=True)
 class Point(Runs):
-    """The runs of one variant at one size (none beyond the budget), and its peak memory in bytes if asked for."""
+    """The runs of one variant at one size (none beyond the budget), and its peak memory in bytes.
 
-    memory: int | None = None
+    The memory is nan if it was not asked for or the size was spared.
+    """
+
+    memory: float = math.nan
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -180,12 +183,23 @@ class Sweep:
     def __getitem__(self, name: str) -> dict[int, Point]:
         return _look_up(self.measured, name)
 
-    def ratio(self, name: str, size: int, against: str | None = None) -> float:
-        """Return how many times as fast as `against` (without it, the first) `name` is at `size`.
+    def largest(self, *names: str) -> int:
+        """Return the largest size at which all of `names` (without them, all variants) were run.
 
-        Above 1 is faster; nan if one of them was not run at that size.
+        There is one, whatever the budget: the first size is run always.
         """
-        return self[against or self.names[0]][size].median / self[name][size].median
+        chosen = [self[name] for name in names or self.names]
+        return max(size for size in self.sizes if all(points[size].runs for points in chosen))
+
+    def ratio(self, name: str, size: int | None = None, against: str | None = None, *, of: str = "median") -> float:
+        """Return how many times as fast as `against` (without it, the first) `name` is: above 1 is faster.
+
+        With `of="memory"`, how many times less memory it needs. Compared is the largest size at which both were run,
+        or `size`; nan if one of them was not run at that one.
+        """
+        against = against or self.names[0]
+        size = self.largest(name, against) if size is None else size
+        return getattr(self[against][size], of) / getattr(self[name][size], of)
 
     def expected(self, name: str, size: int) -> float:
         """Return the seconds that a run takes at `size`: the median, or, where it was not run, what growth predicts."""
@@ -239,7 +253,7 @@ class Sweep:
     @property
     def has_memory(self) -> bool:
         """Whether peak memory was measured."""
-        return self[self.names[0]][self.sizes[0]].memory is not None
+        return not math.isnan(self[self.names[0]][self.sizes[0]].memory)
 
     def plot(self) -> Figure:
         """Return the figure."""
@@ -325,7 +339,7 @@ async def sweep(
                     seconds, values[name] = await _run(failed, function, size)
                     times[name].append(seconds)
             for name, points in measured.items():
-                peak = None
+                peak = math.nan
                 if memory and name in going:
                     progress.show(f"{name}, {where}, memory", share)
                     peak = await _peak(f'variant "{name}" failed at {where}, measuring memory', going[name], size)
