@@ -10,7 +10,7 @@ COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --no-heade
 unfit = $(shell ($(1) $(ENVIRONMENT) --python-only) 2>&1; true)
 
 .DELETE_ON_ERROR:
-.PHONY: help lab test lint format render browser bench lock
+.PHONY: help lab test lint format render browser bench soak lock
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -41,6 +41,9 @@ browser: .venv/installed-browser  ## run every notebook in a real JupyterLab; pi
 
 bench: .venv/installed-benchmarks  ## measure the code beside its peers: a table, and a picture in build (EFFORT=quick)
 	$(BIN)/python tests/benchmarks --effort $(or $(EFFORT),usual)
+
+soak: .venv/installed  ## run what only repeats or loads, weekly: every chapter busy, hurried, and ten times at once
+	$(BIN)/python -m pytest -o addopts= -o python_files='*.py' tests/soak
 
 lock:  ## write the lock files anew from pyproject.toml (UPGRADE=--upgrade for newer versions); needs uv
 	$(COMPILE) pyproject.toml --output-file requirements.txt
