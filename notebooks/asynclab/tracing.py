@@ -1,11 +1,13 @@
 """Record what every asyncio task really did on the running event loop (standard library only).
 
-How it works. While a `Trace` is open on a loop, `asyncio.Handle._run` is ours: the loop calls it for each
-callback it runs, and a step of a task is such a callback. Four methods of that one loop are shadowed by
-instance attributes: `call_soon` and `call_soon_threadsafe` tell when a callback became ready, `create_task`
-when a task ran eagerly, `run_in_executor` what a thread did. Nothing else is touched and all of it is taken
-back on exit. A task factory would be simpler, but it is blind to eager tasks, to tasks that are ready while the
-loop is busy, and to blocking callbacks, and it changes what `Task.get_coro()` returns.
+How it works. While a `Trace` is open on a loop, five functions are replaced (see `replacing`). The loop calls
+`asyncio.Handle._run` for each callback it runs, and a step of a task is such a callback. `call_soon` and
+`call_soon_threadsafe` of that loop tell when a callback became ready, `create_task` when a task ran eagerly,
+`run_in_executor` what a thread did. A task factory would be simpler, but it is blind to eager tasks, to tasks that
+are ready while the loop is busy, and to blocking callbacks, and it changes what `Task.get_coro()` returns.
+
+Nothing can be lost by an exception on the way in or out: a replacement whose trace is over passes its calls on.
+Traces nest: the functions of an inner one call those of the outer one, and each records for itself.
 
 Tasks are held weakly, and `Task.exception()` is never called: it would silence "exception was never retrieved".
 """
@@ -13,22 +15,24 @@ Tasks are held weakly, and `Task.exception()` is never called: it would silence 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import contextvars
 import functools
-import gc
-import inspect
-import sysconfig
+import re
+import sys
 import threading
 import types
 import weakref
+from array import array
 from asyncio import events
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter as clock
 from typing import Any, NamedTuple
 
-__all__ = ["Callback", "Cancel", "Span", "Step", "TaskRow", "Trace", "Work"]
+from .awaiting import Waiting, chain, describe, is_library, look_through
+from .replacing import Turns, replace, settle
+
+__all__ = ["Callback", "Cancel", "Log", "Span", "Step", "TaskRow", "Trace", "Work"]
 
 
 class Step(NamedTuple):
@@ -65,6 +69,17 @@ class Callback(NamedTuple):
     name: str
 
 
+class Log(NamedTuple):
+    """All that the loop ran, in order of its end: a column each, for whoever needs them all at once."""
+
+    ready: array[float]  # "d": seconds since the trace began; that of a callback is its start
+    start: array[float]  # "d"
+    end: array[float]  # "d"
+    owner: array[int]  # "i": the index in `Trace.tasks` of the task whose step it was, -1 for a callback
+    place: array[int]  # "i": the index in `names`
+    names: list[Waiting]  # what a step then waited for, and where; for a callback, its name
+
+
 class TaskRow:
     """What one task did. Times are seconds since the trace began."""
 
@@ -73,59 +88,63 @@ class TaskRow:
         "_cancelling",
         "_cancels",
         "_created",
+        "_due",
         "_finished",
+        "_last",
         "_open",
-        "_origin",
         "_ready",
-        "_steps",
+        "_recorder",
         "_task",
         "coro",
         "eager",
         "error",
         "late",
         "name",
+        "named",
+        "number",
         "outcome",
         "parent",
         "root",
     )
 
-    def __init__(self, name: str, coro: str, created: float, parent: TaskRow | None, origin: float) -> None:
+    def __init__(self, recorder: _Recorder, name: str, coro: str, created: float, parent: TaskRow | None) -> None:
         self.name = name  # of the task, as `Task.get_name()` last gave it
+        self.named = not _DEFAULT_NAME.match(name)  # True if somebody gave it that name
         self.coro = coro  # qualified name of its coroutine function
+        self.number = len(recorder.tasks)  # its index in `Trace.tasks`
         self.parent = parent  # row of the task that created it, if that is recorded too
         self.root = False  # True for the task that opened the trace
         self.eager = False  # True if its first step ran inside its creator's step (Python 3.12+)
         self.late = False  # True if it had begun before it was first seen
         self.outcome = "pending"  # or "done", "cancelled", "raised", "destroyed" (garbage-collected)
         self.error = ""  # name of the exception's class, if it raised
-        self._created, self._finished, self._origin = created, None, origin
-        self._steps: list[tuple] = []  # plain tuples of clock readings: cheaper to make than Steps
+        self._recorder, self._created, self._finished = recorder, created, None
         self._cancels: list[tuple] = []
         self._task: weakref.ref | None = None
         self._cancelling = 0  # Task.cancelling() as last seen
-        self._ready = created  # when the step to come became ready
+        self._due = self._ready = created  # when the step to come, and the present one, became ready
         self._open: float | None = None  # when the step now running began
+        self._last = created  # when the last step ended
 
     @property
     def created(self) -> float:
         """When the task was made."""
-        return self._created - self._origin
+        return self._created - self._recorder.began
 
     @property
     def finished(self) -> float | None:
         """When the task ended; None while it is pending."""
-        return None if self._finished is None else self._finished - self._origin
+        return None if self._finished is None else self._finished - self._recorder.began
 
     @property
     def steps(self) -> list[Step]:
         """The task's steps so far, in order."""
-        origin = self._origin
-        return [Step(a - origin, b - origin, c - origin, *rest) for a, b, c, *rest in self._steps]
+        return self._recorder.steps_of(self.number)
 
     @property
     def cancels(self) -> list[Cancel]:
         """The calls of the task's `cancel()`, in order."""
-        return [Cancel(when - self._origin, by) for when, by in self._cancels]
+        return [Cancel(when - self._recorder.began, by) for when, by in self._cancels]
 
     def spans(self, until: float) -> Iterator[Span]:
         """Yield the task's whole life in order and without gaps; a pending task's lasts `until` then."""
@@ -142,37 +161,40 @@ class TaskRow:
             yield Span("waiting", at, end, reason)
 
     def __repr__(self) -> str:
-        return f"<TaskRow {self.name!r}: {self.outcome}, {len(self._steps)} steps>"
+        return f"<TaskRow {self.name!r}: {self.outcome}>"
+
+
+_DEFAULT_NAME = re.compile(r"(Task-\d+|None)$")  # 3.13.0 calls a task "None" that a factory made and nobody named
 
 
 class Work:
     """A call handed to a thread or a process. Times are seconds since the trace began; None if not (yet) known."""
 
-    __slots__ = ("_end", "_origin", "_start", "_submitted", "error", "lane", "name", "row")
+    __slots__ = ("_began", "_end", "_start", "_submitted", "error", "lane", "name", "row")
 
-    def __init__(self, name: str, submitted: float, row: TaskRow | None, origin: float) -> None:
+    def __init__(self, name: str, submitted: float, row: TaskRow | None, began: float) -> None:
         self.name = name  # of the function
         self.row = row  # of the task that handed it over
         self.lane = ""  # name of the thread, or of the executor's class where there is no thread to see
         self.error = ""  # name of the exception's class, if it raised
-        self._origin, self._submitted = origin, submitted
+        self._began, self._submitted = began, submitted
         self._start: float | None = None
         self._end: float | None = None
 
     @property
     def submitted(self) -> float:
         """When it was handed over."""
-        return self._submitted - self._origin
+        return self._submitted - self._began
 
     @property
     def start(self) -> float | None:
         """When the thread began it; for a process, when it was handed over."""
-        return None if self._start is None else self._start - self._origin
+        return None if self._start is None else self._start - self._began
 
     @property
     def end(self) -> float | None:
         """When it returned; for a process, when the loop heard of it."""
-        return None if self._end is None else self._end - self._origin
+        return None if self._end is None else self._end - self._began
 
     def __repr__(self) -> str:
         return f"<Work {self.name!r} in {self.lane!r}>"
@@ -186,31 +208,51 @@ class Trace:
     else the loop ran. Only tasks begun inside the block are recorded, and calls made on their behalf;
     `everything=True` also records tasks that were already there, such as a Jupyter kernel's own.
 
-    At most `limit` steps are kept; `truncated` tells if there were more. A step costs about 150 bytes and a few
-    microseconds (tests/benchmarks/trace_overhead.py).
+    Traces nest, and several may be open on one loop: each records the tasks begun inside its own block.
 
-    Entering raises RuntimeError where no event loop runs, where the loop is already being traced, and on a loop
-    that is not asyncio's own (uvloop's steps cannot be seen).
+    At most `limit` steps and callbacks are kept; `truncated` tells if there were more. A step costs 32 bytes and
+    one or two microseconds (tests/benchmarks/trace_overhead.py).
+
+    Entering raises RuntimeError where no event loop runs, and on a loop that is not asyncio's own (uvloop's steps
+    cannot be seen).
     """
 
     def __init__(self, *, everything: bool = False, limit: int = 500_000) -> None:
         if limit < 1:
             raise ValueError(f"limit must be a positive number of steps, not {limit!r}")
         self.everything, self.limit = everything, limit
-        self.tasks: list[TaskRow] = []
-        self.work: list[Work] = []
-        self.callbacks: list[Callback] = []
-        self.truncated = False
-        self._began: float | None = None
-        self._ended: float | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._recorder = _Recorder(limit)
+        # Dropped while it is open, because an interrupt came between its entry and its block: it ends then.
+        self._dropped = weakref.finalize(self, self._recorder.stop)
+        self._dropped.atexit = False
+
+    @property
+    def tasks(self) -> list[TaskRow]:
+        """The tasks, in order of creation."""
+        return self._recorder.tasks
+
+    @property
+    def work(self) -> list[Work]:
+        """The calls handed to threads and processes, in order."""
+        return self._recorder.work
+
+    @property
+    def callbacks(self) -> list[Callback]:
+        """Whatever else the loop ran, in order."""
+        return self._recorder.callbacks()
+
+    @property
+    def truncated(self) -> bool:
+        """Whether there were more steps and callbacks than `limit`."""
+        return self._recorder.truncated
 
     @property
     def duration(self) -> float:
         """Seconds from the block's beginning to its end, or to now while it is open; 0 before it began."""
-        if self._began is None:
+        recorder = self._recorder
+        if recorder.began is None:
             return 0.0
-        return (clock() if self._ended is None else self._ended) - self._began
+        return (clock() if recorder.ended is None else recorder.ended) - recorder.began
 
     @property
     def finished_order(self) -> list[str]:
@@ -218,127 +260,244 @@ class Trace:
         ended = [row for row in self.tasks if row._finished is not None and not row.root]
         return [row.name for row in sorted(ended, key=lambda row: row._finished)]
 
+    def log(self) -> Log:
+        """Return all that the loop ran so far."""
+        return self._recorder.log()
+
     def __enter__(self) -> Trace:
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
             raise RuntimeError("a trace needs a running event loop: open it inside a coroutine or a cell") from None
-        if self._began is not None:
+        if self._recorder.began is not None:
             raise RuntimeError("a trace records one block only: make a new one")
         if not isinstance(loop, asyncio.BaseEventLoop):
             kind = f"{type(loop).__module__}.{type(loop).__name__}"
             raise RuntimeError(f"cannot trace {kind}: only asyncio's own event loop shows its steps")
-        with _lock:
-            if loop in _recorders:
-                raise RuntimeError(
-                    "this event loop is already being traced: close that trace first, traces do not nest"
-                )
-            self._loop = loop
-            self._began = clock()
-            self._token = _inside.set(self)
-            _recorders[loop] = _Recorder(self, loop)
-        return self
+        try:
+            self._recorder.start(loop, asyncio.current_task(), self.everything)
+            return self
+        except BaseException:
+            self._recorder.stop()
+            raise
 
     def __exit__(self, *exc: object) -> None:
-        self._ended = clock()
-        with _lock:
-            _recorders.pop(self._loop).remove()
-        with contextlib.suppress(ValueError):  # closed in another context than it was opened in: it ends with that
-            _inside.reset(self._token)
-        self._loop = self._token = None
+        try:
+            self._recorder.stop()
+        except BaseException:  # an interrupt: what it cut short is done now
+            self._recorder.stop()
+            raise
+        finally:
+            self._dropped.detach()
 
 
-_inside: contextvars.ContextVar[Trace] = contextvars.ContextVar("asynclab.trace")  # what marks a task as begun inside
-_recorders: dict[asyncio.AbstractEventLoop, _Recorder] = {}  # the traced loops; several threads may have one each
-_lock = threading.Lock()
-_genuine_run = events.Handle._run  # replaced by what stands there whenever the first trace opens
+_inside: contextvars.ContextVar[tuple] = contextvars.ContextVar("asynclab.trace", default=())  # marks of open traces
+_turns = Turns()  # loops in several threads share `Handle._run`
 
 _SLEPT = 1e-4  # seconds between two callbacks that are too many for the loop's bookkeeping: it had nothing to do
 _STEPS = {"task_wakeup", "__step", "__wakeup"}  # names of a task's own callbacks; in C, the first step has none
-
-
-def _run(handle: events.Handle) -> None:
-    """Stands in for `asyncio.Handle._run` while any trace is open."""
-    recorder = _recorders.get(handle._loop)
-    if recorder is None:
-        _genuine_run(handle)
-    else:
-        recorder.run(handle)
+_TASKS = (asyncio.Task, asyncio.tasks._PyTask)
+_HOOKS = ("call_soon", "call_soon_threadsafe", "create_task", "run_in_executor")  # of a loop
+_GatheringFuture = asyncio.tasks._GatheringFuture
+_CHUNK = 4096  # steps that the log grows by at first
+_ENDED, _NESTED = Waiting(None, None), Waiting("a nested event loop", None)
 
 
 class _Recorder:
-    """The hooks on one loop. They are closures: local names are the fastest that Python has."""
+    """What one trace records, and the functions that record it."""
 
-    def __init__(self, trace: Trace, loop: asyncio.BaseEventLoop) -> None:
-        global _genuine_run
-        if not _recorders:
-            _genuine_run, events.Handle._run = events.Handle._run, _run
-        self._trace, self._loop = trace, loop
-        hooks = self._hooks(trace, loop)
-        self.run = hooks.pop("run")
-        self._shadowed = {name: loop.__dict__.get(name) for name in hooks}
-        loop.__dict__.update(hooks)
-        # The next callback the loop runs marks the end of the step in which the trace was opened.
-        loop.call_soon(_end_of_step)
+    def __init__(self, limit: int) -> None:
+        self.tasks: list[TaskRow] = []
+        self.work: list[Work] = []
+        self.truncated = False
+        self.began: float | None = None
+        self.ended: float | None = None
+        self.over = False  # from then on, its functions pass every call on
+        self.count = 0  # entries of the log; its columns are longer: an entry counts when it is written whole
+        self._limit = limit
+        self._times = array("d"), array("d"), array("d")  # ready, start, end: clock readings
+        self._numbers = array("i"), array("i")  # owner, place
+        self._names: list[Waiting] = [_ENDED, _NESTED]
+        self._known: dict[Waiting, int] = {_ENDED: 0, _NESTED: 1}
+        self._sorted: tuple[int, dict[int, array]] = 0, {}
+        self._loop: asyncio.BaseEventLoop | None = None
+        self._mark = object()
 
-    def remove(self) -> None:
-        """Take everything back, and close what is still open. The recorder is no longer in `_recorders`."""
-        for name, old in self._shadowed.items():
-            if old is None:
-                del self._loop.__dict__[name]
-            else:
-                self._loop.__dict__[name] = old
-        if not _recorders:
-            events.Handle._run = _genuine_run
-        for row in self._trace.tasks:
+    # ------------------------------------------------------------ its life
+
+    def start(self, loop: asyncio.BaseEventLoop, task: asyncio.Task | None, everything: bool = False) -> None:
+        """Record from now on what `loop` runs; `task` is the one that is running, if any."""
+        with _turns:
+            self._loop = loop
+            self.began = clock()
+            for name in _HOOKS:
+                settle(loop, name)
+            settle(events.Handle, "_run")
+            run, hooks = self._functions(loop, task, everything)
+            for name, function in zip(_HOOKS, hooks, strict=True):
+                replace(loop, name, function, self)
+            replace(events.Handle, "_run", run, self)
+        _inside.set((*_inside.get(), self._mark))
+        if task is not None:
+            # The next callback that the loop runs marks the end of the step in which the trace was opened.
+            loop.call_soon(_end_of_step)
+
+    def stop(self) -> None:
+        """Record no more, and take everything back. However far it came, it may be done again."""
+        if self.began is None:
+            return
+        with _turns:
+            if self.ended is None:
+                self.ended = clock()
+            self.over = True
+            for name in _HOOKS:
+                settle(self._loop, name)
+            settle(events.Handle, "_run")
+        marks = _inside.get()
+        if self._mark in marks:  # not so in another context than it was opened in: the mark ends with that
+            _inside.set(tuple(mark for mark in marks if mark is not self._mark))
+        for row in self.tasks:
             if row._open is not None:
-                row._steps.append((row._ready, row._open, self._trace._ended, None, None))
-                row._open = None
+                began, row._open = row._open, None
+                self.write(row._ready, began, self.ended, row.number, 0)
             task = row._task() if row._task else None
             if task is not None:
-                row.name = task.get_name()
+                _rename(row, task)
             row._task = None
 
-    @staticmethod
-    def _hooks(trace: Trace, loop: asyncio.BaseEventLoop) -> dict[str, Callable]:
-        """Return the function that runs a handle (`run`), and those that shadow the loop's methods, by name."""
-        genuine_call_soon, genuine_threadsafe = loop.call_soon, loop.call_soon_threadsafe
-        genuine_create_task, genuine_run_in_executor = loop.create_task, loop.run_in_executor
-        origin, everything = trace._began, trace.everything
-        tasks, callbacks = trace.tasks, trace.callbacks
-        awaiting_of = _awaiting()
+    # ------------------------------------------------------------ its log
+
+    def write(self, ready: float, start: float, end: float, owner: int, place: int) -> None:
+        """Add an entry to the log: clock readings, a row's number or -1, and the number of a name."""
+        count = self.count
+        if count >= self._limit:
+            self.truncated = True
+            return
+        (readies, starts, ends), (owners, places) = self._times, self._numbers
+        if count >= len(places):
+            size = min(self._limit, count + max(_CHUNK, count // 8))
+            for column in (readies, starts, ends, owners, places):
+                column.frombytes(bytes((size - len(column)) * column.itemsize))
+        readies[count], starts[count], ends[count] = ready, start, end
+        owners[count], places[count] = owner, place
+        self.count = count + 1
+
+    def place(self, waiting: Waiting) -> int:
+        """Return the number that stands for `waiting` in the log."""
+        number = self._known.get(waiting)
+        if number is None:
+            self._names.append(waiting)
+            number = self._known[waiting] = len(self._names) - 1
+        return number
+
+    def log(self) -> Log:
+        count, began = self.count, self.began
+        times = [array("d", [reading - began for reading in column[:count]]) for column in self._times]
+        return Log(*times, *(column[:count] for column in self._numbers), list(self._names))
+
+    def steps_of(self, number: int) -> list[Step]:
+        """Return the steps of the task of that number."""
+        (readies, starts, ends), (owners, places) = self._times, self._numbers
+        count, began = self.count, self.began
+        upto, entries = self._sorted
+        if upto != count:
+            entries = {}
+            for entry in range(count):
+                if (owner := owners[entry]) in entries:
+                    entries[owner].append(entry)
+                else:
+                    entries[owner] = array("i", [entry])
+            self._sorted = count, entries
+        return [
+            Step(readies[i] - began, starts[i] - began, ends[i] - began, *self._names[places[i]])
+            for i in entries.get(number, ())
+        ]
+
+    def callbacks(self) -> list[Callback]:
+        """Return whatever else the loop ran."""
+        return [Callback(step.start, step.end, step.awaiting) for step in self.steps_of(-1)]
+
+    # ------------------------------------------------------------ what it puts in the place of others
+
+    def _functions(
+        self, loop: asyncio.BaseEventLoop, opening: asyncio.Task | None, everything: bool
+    ) -> tuple[Callable, tuple[Callable, ...]]:
+        """Return what runs a handle, and what stands in for the methods of `loop` named in `_HOOKS`.
+
+        They are closures: local names are the fastest that Python has.
+        """
+        below_run = events.Handle._run
+        below_call_soon, below_threadsafe, below_create_task, below_run_in_executor = (
+            getattr(loop, name) for name in _HOOKS
+        )
+        recorder, began, write = self, self.began, self.write
+        tasks, mark = self.tasks, self._mark
+        awaiting_of = _awaiting(self.place)
         rows: dict[int, TaskRow] = {}  # the unfinished tasks, by id(task)
-        due: dict[events.Handle, float] = {}  # when each scheduled callback was asked for
-        unnamed: list[TaskRow] = []  # 3.11 and 3.12.1 name a task after making it: look again after this callback
+        # What was asked for and is still to run: a task's step by its row, another callback by when it became due.
+        due: dict[events.Handle, TaskRow | float] = {}
+        fresh: list[TaskRow] = []  # 3.11 and 3.12.1 name a task after making it: look again after this callback
         now: TaskRow | None = None  # the task whose step is running
         opener: TaskRow | None = None  # now, until the step that opened the trace ends
+        eager: list[tuple[TaskRow | None, float, bool]] = []  # tasks being made now: by whom, since when, named?
         relayed: float | None = None  # when the plain callback now running was due: what it wakes was due then
-        asleep = awake = idle_since = origin  # the loop's last sleep, from-to; the end of its last callback
-        left = trace.limit
+        asleep = awake = idle_since = began  # the loop's last sleep, from-to; the end of its last callback
         nameless: set[type] = set()  # what a task's first step is: looking for a name it lacks takes long
 
         def add(task: asyncio.Task, coro: Any, created: float, parent: TaskRow | None) -> TaskRow:
             name = getattr(coro, "__qualname__", type(coro).__qualname__)
-            row = TaskRow(task.get_name(), name, created, parent, origin)
+            row = TaskRow(recorder, _name_of(task), name, created, parent)
             row._cancelling = task.cancelling()
             key = id(task)
 
             def collected(_: weakref.ref) -> None:
                 if rows.get(key) is row:
                     del rows[key]
-                    if trace._ended is None:
+                    if not recorder.over:
                         row._finished, row.outcome = clock(), "destroyed"
 
             row._task = weakref.ref(task, collected)
             rows[key] = row
             tasks.append(row)
-            unnamed.append(row)
+            fresh.append(row)
             return row
 
         def is_ours(context: contextvars.Context | None) -> bool:
             if everything or now is not None:
                 return True
-            return (_inside.get(None) if context is None else context.get(_inside)) is trace
+            return mark in (_inside.get() if context is None else context.get(_inside, ()))
+
+        def is_step(callback: Any) -> bool:
+            """Return whether a callback that belongs to a task is its step; `task.cancel` is none."""
+            if type(callback) in nameless:
+                return True
+            name = getattr(callback, "__name__", None)
+            if name is None:
+                nameless.add(type(callback))
+            return name is None or name in _STEPS
+
+        def running() -> TaskRow | None:
+            """Return the task that is running; make its row if it runs eagerly, while it is being made."""
+            nonlocal now
+            if eager:
+                task = asyncio.current_task(loop)
+                if task is not None and id(task) not in rows and is_ours(None):
+                    creator, since, named = eager[-1]
+                    row = add(task, task.get_coro(), since, creator)
+                    row.eager, row._open, row.named = True, since, named or row.named
+                    suspend(creator, since)
+                    now = row
+            return now
+
+        def suspend(row: TaskRow | None, when: float, place: int = 0) -> None:
+            """Cut the step of a task that runs, because something else runs inside of it."""
+            if row is not None and row._open is not None:
+                began, row._open, row._last = row._open, None, max(when, row._open)
+                write(row._ready, began, row._last, row.number, place)
+
+        def resume(row: TaskRow | None) -> None:
+            if row is not None and row._finished is None:
+                row._open = row._ready = clock()
 
         def note_cancels(task: asyncio.Task, row: TaskRow, when: float) -> None:
             count = task.cancelling()
@@ -347,13 +506,13 @@ class _Recorder:
             row._cancelling = count  # uncancel() lowers it
 
         def end_step(row: TaskRow, task: asyncio.Task, end: float) -> None:
-            nonlocal left
-            if task.cancelling() != row._cancelling:  # the task cancelled, or uncancelled, itself
+            if row._cancelling != task.cancelling():  # the task cancelled, or uncancelled, itself
                 note_cancels(task, row, end)
-            awaiting = line = None
+            place = 0
             if task.done():
                 del rows[id(task)]
-                row._finished, row.name = end, task.get_name()
+                row._finished = end
+                _rename(row, task)
                 if task.cancelled():
                     row.outcome = "cancelled"
                 elif task._exception is None:
@@ -361,57 +520,88 @@ class _Recorder:
                 else:
                     row.outcome, row.error = "raised", type(task._exception).__name__
             else:
-                awaiting, line = awaiting_of(task)
-            if left:
-                left -= 1
-                row._steps.append((row._ready, row._open, end, awaiting, line))
-            else:
-                trace.truncated = True
-            row._open = None
+                place = awaiting_of(task)
+            write(row._ready, row._open, end, row.number, place)
+            row._open, row._last = None, end
 
         def call_soon(callback: Callable, *args: Any, context: contextvars.Context | None = None) -> events.Handle:
-            handle = genuine_call_soon(callback, *args, context=context)
+            if args:
+                handle = below_call_soon(callback, *args, context=context)
+            else:
+                handle = below_call_soon(callback, context=context)
+            if recorder.over:
+                settle(loop, "call_soon")
+                return handle
             when = clock()
-            due[handle] = when if relayed is None else relayed
             task = getattr(callback, "__self__", None)
             row = rows.get(id(task))
-            if row is None:
-                if task is not None and hasattr(task, "get_coro") and not task.done() and is_ours(handle._context):
-                    row = add(task, task.get_coro(), when, now)
+            if row is not None and is_step(callback):
+                if row._cancelling != task.cancelling():
+                    note_cancels(task, row, when)
+                row._due = when if relayed is None else relayed
+                due[handle] = row
+                return handle
+            due[handle] = when if relayed is None else relayed
+            if row is None and isinstance(task, _TASKS) and not task.done() and is_ours(handle._context):
+                parent = running()
+                if id(task) not in rows:
+                    row = add(task, task.get_coro(), when, parent)
                     row.late = bool(args)  # a first step has no arguments, a wake-up has: the future awaited
-            elif row._cancelling != task.cancelling():
-                note_cancels(task, row, when)
             return handle
 
         def call_soon_threadsafe(callback: Callable, *args: Any, context: contextvars.Context | None = None) -> Any:
             when = clock()
-            handle = genuine_threadsafe(callback, *args, context=context)
-            due.setdefault(handle, when)
+            handle = below_threadsafe(callback, *args, context=context)
+            if recorder.over:
+                settle(loop, "call_soon_threadsafe")
+            else:
+                due.setdefault(handle, when)
             return handle
 
         def create_task(coro: Any, **options: Any) -> asyncio.Task:
             nonlocal now
-            creator, began = now, clock()
-            task = genuine_create_task(coro, **options)
-            # As a rule its first call_soon has made its row by now. If not, it ran at once, inside its creator's step.
-            if id(task) in rows or not hasattr(task, "get_coro") or not is_ours(None):
+            if recorder.over:
+                settle(loop, "create_task")
+                return below_create_task(coro, **options)
+            named = options.get("name") is not None or _names_it_later(sys._getframe(1))
+            creator, since = running(), clock()
+            eager.append((creator, since, named))
+            try:
+                task = below_create_task(coro, **options)
+            finally:
+                eager.pop()
+                ran, now = now, creator
+                if ran is not creator and not recorder.over:  # it ran at once, and its row was made on the way
+                    made = ran._task()
+                    if made is not None and ran._open is not None:
+                        end_step(ran, made, clock())
+                    resume(creator)
+            if recorder.over or not isinstance(task, _TASKS):
                 return task
-            row = add(task, coro, began, creator)  # 3.12.1 crashes on get_coro() of a task that finished eagerly
-            row.eager, row._open = True, began
-            end_step(row, task, clock())
-            if creator is not None and creator._open is not None:  # cut the creator's step in two around it
-                creator._steps.append((creator._ready, creator._open, began, None, None))
-                creator._open = creator._ready = clock()
+            row = rows.get(id(task))
+            if row is not None:
+                row.named = named or row.named
+            elif (ran is creator or ran._task() is not task) and is_ours(None):
+                # Nothing has been heard of it, so it ran at once, inside its creator's step.
+                row = add(task, coro, since, creator)  # 3.12.1 crashes on get_coro() of a task that finished eagerly
+                row.eager, row.named = True, named or row.named
+                suspend(creator, since)
+                row._open = since if creator is None else max(since, creator._last)
+                end_step(row, task, clock())
+                resume(creator)
             return task
 
         def run_in_executor(executor: Any, func: Callable, *args: Any) -> asyncio.Future:
+            if recorder.over:
+                settle(loop, "run_in_executor")
+                return below_run_in_executor(executor, func, *args)
             if not is_ours(None):
-                return genuine_run_in_executor(executor, func, *args)
-            work = Work(_name(func), clock(), now, origin)
-            trace.work.append(work)
+                return below_run_in_executor(executor, func, *args)
+            work = Work(_name(func), clock(), running(), began)
+            recorder.work.append(work)
             if executor is not None and not isinstance(executor, ThreadPoolExecutor):
                 work.lane, work._start = type(executor).__name__, work._submitted
-                future = genuine_run_in_executor(executor, func, *args)
+                future = below_run_in_executor(executor, func, *args)
                 future.add_done_callback(lambda _: setattr(work, "_end", clock()))
                 return future
 
@@ -425,79 +615,87 @@ class _Recorder:
                 finally:
                     work._end = clock()
 
-            return genuine_run_in_executor(executor, timed, *args)
+            timed.__qualname__ = work.name  # for a trace around this one
+            return below_run_in_executor(executor, timed, *args)
 
         def run(handle: events.Handle) -> None:
             nonlocal now, opener, relayed, asleep, awake, idle_since
-            start = clock()
-            if start - idle_since > _SLEPT:
-                asleep, awake = idle_since, start
-            if opener is not None:
-                task = opener._task()
-                if task is not None and opener._open is not None:
-                    end_step(opener, task, start)
-                opener = now = None
-                asleep = awake = start
-            callback = handle._callback
-            task = getattr(callback, "__self__", None)
-            row = rows.get(id(task))
-            if row is not None:
-                if type(callback) not in nameless:
-                    name = getattr(callback, "__name__", None)
-                    if name is None:
-                        nameless.add(type(callback))
-                    elif name not in _STEPS:
-                        row = None  # such as call_later(1, task.cancel)
-            elif hasattr(task, "get_coro") and is_ours(handle._context) and not task.done():
-                row = add(task, task.get_coro(), start, None)  # begun before the trace, or woken unseen
-                row.late = True
-            if type(handle) is events.TimerHandle:
-                when = start - max(0.0, loop.time() - handle._when)
-            else:
-                when = due.pop(handle, start)
-            if asleep <= when < awake:
-                when = awake  # due while the loop slept: it was ready only when the loop woke up
-            if row is None:
-                relayed = when
-            else:
-                now = row
-                if row._cancelling != task.cancelling():
-                    note_cancels(task, row, start)
-                # sleep(0) asks for the next step within the present one
-                earliest = row._steps[-1][2] if row._steps else row._created
-                row._ready = when if when > earliest else earliest
-                row._open = start
+            if handle._loop is not loop or recorder.over:
+                try:
+                    if recorder.over:
+                        settle(events.Handle, "_run")
+                finally:
+                    below_run(handle)
+                return
+            row = task = callback = outer = None
             try:
-                _genuine_run(handle)
+                start = clock()
+                if start - idle_since > _SLEPT:
+                    asleep, awake = idle_since, start
+                if now is not None:
+                    if opener is not None and not _runs(task := opener._task()):
+                        if task is not None and opener._open is not None:
+                            end_step(opener, task, start)
+                        opener = now = None
+                        asleep = awake = start
+                    else:  # a loop inside a step, as nest_asyncio makes it
+                        outer = now
+                        suspend(outer, start, 1)
+                item = due.pop(handle, None)
+                callback = handle._callback
+                if type(item) is TaskRow:
+                    row, when, task = item, item._due, callback.__self__
+                else:
+                    if type(handle) is events.TimerHandle:
+                        when = start - max(0.0, loop.time() - handle._when)
+                    else:
+                        when = start if item is None else item
+                    task = getattr(callback, "__self__", None)
+                    if isinstance(task, _TASKS) and not task.done() and is_step(callback):
+                        row = rows.get(id(task))
+                        if row is None and is_ours(handle._context):
+                            row = add(task, task.get_coro(), start, None)  # begun before the trace, or woken unseen
+                            row.late = True
+                if asleep <= when < awake:
+                    when = awake  # due while the loop slept: it was ready only when the loop woke up
+                if row is None:
+                    relayed = when
+                else:
+                    if row._cancelling != task.cancelling():
+                        note_cancels(task, row, start)
+                    now = row
+                    # sleep(0) asks for the next step within the present one
+                    row._ready = when if when > row._last else row._last
+                    row._open = start
+            except BaseException:  # an interrupt: whoever waits for this callback must not wait for ever
+                below_run(handle)
+                raise
+            try:
+                below_run(handle)
             finally:
                 # Closed within this very callback? Then all is written already.
-                if trace._ended is None:
+                if not recorder.over:
                     end = idle_since = clock()
-                    now = relayed = None
+                    now, relayed = outer, None
                     if row is not None:
                         if row._open is not None:
                             end_step(row, task, end)
-                    elif len(callbacks) < trace.limit and not getattr(callback, "unseen_by_traces", False):
-                        callbacks.append(Callback(start - origin, end - origin, _name(callback)))
-                    if unnamed:
-                        for new in unnamed:
+                    elif not getattr(callback, "unseen_by_traces", False):
+                        write(start, start, end, -1, recorder.place(Waiting(_name(callback), None)))
+                    if fresh:
+                        for new in fresh:
                             made = new._task() if new._task else None
                             if made is not None:
-                                new.name = made.get_name()
-                        unnamed.clear()
+                                _rename(new, made)
+                        fresh.clear()
+                    if outer is not None:
+                        resume(outer)
                 handle = task = callback = None  # an exception's traceback must not keep a task alive
 
-        task = asyncio.current_task()
-        if task is not None:
-            now = opener = add(task, task.get_coro(), origin, None)
-            now.root, now._open = True, origin
-        return {
-            "run": run,
-            "call_soon": call_soon,
-            "call_soon_threadsafe": call_soon_threadsafe,
-            "create_task": create_task,
-            "run_in_executor": run_in_executor,
-        }
+        if opening is not None:
+            now = opener = add(opening, opening.get_coro(), began, None)
+            now.root, now._open = True, began
+        return run, (call_soon, call_soon_threadsafe, create_task, run_in_executor)
 
 
 def _end_of_step() -> None:
@@ -507,92 +705,117 @@ def _end_of_step() -> None:
 _end_of_step.unseen_by_traces = True  # a function so marked is no part of what the user's code did
 
 
+def _runs(task: asyncio.Task | None) -> bool:
+    """Return whether a step of `task` is being run, be it by a loop that has begun another one inside of it."""
+    return task is not None and not task.done() and getattr(task.get_coro(), "cr_running", False)
+
+
+def _name_of(task: asyncio.Task) -> str:
+    try:
+        return str(task.get_name())
+    except Exception:  # of a class of the user's own; its fault must not become the loop's
+        return type(task).__qualname__
+
+
+def _rename(row: TaskRow, task: asyncio.Task) -> None:
+    name = _name_of(task)
+    if name != row.name:
+        row.name, row.named = name, name != "None"  # as in _DEFAULT_NAME
+
+
+def _names_it_later(caller: types.FrameType) -> bool:
+    """Return whether the function that now calls `loop.create_task()` will name the task, as Python 3.11 does."""
+    return sys.version_info < (3, 12) and caller.f_code in _NAMERS and caller.f_locals["name"] is not None
+
+
+_NAMERS = (asyncio.create_task.__code__, asyncio.TaskGroup.create_task.__code__)
+
+
 def _name(func: Any) -> str:
     """Return a readable name for a callback or a function given to an executor."""
-    while isinstance(func, functools.partial):
-        # asyncio.to_thread hands over partial(context.run, func, ...)
-        through_context = func.args and getattr(func.func, "__name__", "") == "run"
-        func = func.args[0] if through_context else func.func
-    owner = getattr(func, "__self__", None)
-    if hasattr(owner, "get_coro"):
-        return f"{owner.get_name()}.{getattr(func, '__name__', 'step')}"
-    return getattr(func, "__qualname__", None) or type(func).__qualname__
+    try:
+        while isinstance(func, functools.partial):
+            # asyncio.to_thread hands over partial(context.run, func, ...)
+            through_context = func.args and getattr(func.func, "__name__", "") == "run"
+            func = func.args[0] if through_context else func.func
+        owner = getattr(func, "__self__", None)
+        if isinstance(owner, _TASKS):
+            return f"{owner.get_name()}.{getattr(func, '__name__', 'step')}"
+        return str(getattr(func, "__qualname__", None) or type(func).__qualname__)
+    except Exception:  # of an object that answers strangely; its fault must not become the loop's
+        return type(func).__qualname__
 
 
-# What "library" means: frames in these folders are not the user's code.
-_LIBRARY = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
-_GatheringFuture = asyncio.tasks._GatheringFuture
+def _awaiting(place: Callable[[Waiting], int]) -> Callable[[asyncio.Task], int]:
+    """Return a function that tells what a suspended task waits for, as the number that `place` gives it.
 
-
-def _awaiting() -> Callable[[asyncio.Task], tuple[str, int | None]]:
-    """Return a function that tells what a suspended task waits for, and at which line of the user's code.
-
-    The places in the code at which the task and all it awaits are suspended determine the answer, so each
-    such chain of places is looked at closely only once per trace.
+    The places in the code at which the task and all that it awaits are suspended determine the answer, so each such
+    chain of places is looked at closely only once: `known` is a tree with a branch for each, from the task inwards.
     """
-    known: dict[tuple, tuple[str, int | None, list]] = {}
-    coroutine, generator, ends = types.CoroutineType, types.GeneratorType, {type(None)}
-    tasks = asyncio.Task, asyncio.tasks._PyTask
+    coroutine, generator, nothing, future = types.CoroutineType, types.GeneratorType, type(None), asyncio.Future
+    known: dict = {}
+    library: set[int] = set()  # ids of code in which the exact place does not matter
+    kept: list[types.CodeType] = []  # lest other code gets such an id
+    ends: set[type] = {nothing, future, asyncio.Task}
 
-    def awaiting(task: asyncio.Task) -> tuple[str, int | None]:
-        coro = task.get_coro()
-        places = []
-        while type(coro) not in ends:
-            if type(coro) is coroutine:
-                frame, inner = coro.cr_frame, coro.cr_await
-            elif type(coro) is generator:
-                frame, inner = coro.gi_frame, coro.gi_yieldfrom
-            else:
-                coro, frame, inner = _peek(coro)
-                if frame is None:
-                    ends.add(type(coro))
-            if frame is None:
+    def awaiting_of(task: asyncio.Task) -> int:
+        coro, branch = task.get_coro(), known
+        while True:
+            kind = type(coro)
+            if kind is coroutine:
+                key = id(coro.cr_code)
+                if key not in library:
+                    key += coro.cr_frame.f_lasti  # as an instruction's address: a code object is longer than its code
+                coro = coro.cr_await
+            elif kind is generator:
+                key = id(coro.gi_code)
+                if key not in library:
+                    key += coro.gi_frame.f_lasti
+                coro = coro.gi_yieldfrom
+            elif kind in ends:
                 break
-            places += (id(frame.f_code), frame.f_lasti)
-            coro = inner
-        key = tuple(places)
-        found = known.get(key)
+            else:
+                hidden = look_through(coro)
+                if hidden is None:
+                    ends.add(kind)
+                    break
+                if type(hidden) is coroutine:
+                    coro = hidden
+                    continue
+                key = id(hidden.ag_code)
+                if key not in library:
+                    key += hidden.ag_frame.f_lasti
+                coro = hidden.ag_await
+            branch = branch.get(key)
+            if branch is None:
+                return learn(task)
+        found = branch.get(None)
         if found is None:
-            found = known[key] = _describe(task.get_coro())
+            return learn(task)
+        waiting, number, bare = found
         waiter = task._fut_waiter
         if waiter is None:
-            return "sleep(0)", found[1]
-        if isinstance(waiter, tasks):
-            return f"task {waiter.get_name()}", found[1]
-        return "gather" if type(waiter) is _GatheringFuture else found[0], found[1]
+            return bare if kind is nothing else number
+        if type(waiter) is not future:
+            if isinstance(waiter, _TASKS):
+                return place(Waiting(f"task {_name_of(waiter)}", waiting.line))
+            if isinstance(waiter, _GatheringFuture):
+                return place(Waiting("gather", waiting.line))
+        return number
 
-    return awaiting
+    def learn(task: asyncio.Task) -> int:
+        """Grow the tree by a branch for the place at which `task` is suspended."""
+        coro = task.get_coro()
+        waiting, branch = describe(coro), known
+        for link in chain(coro):
+            key = id(link.code)
+            if is_library(link.code):
+                library.add(key)
+            else:
+                key += link.frame.f_lasti
+            kept.append(link.code)
+            branch = branch.setdefault(key, {})
+        branch[None] = waiting, place(waiting), place(Waiting("sleep(0)", waiting.line))
+        return awaiting_of(task)
 
-
-def _describe(coro: Any) -> tuple[str, int | None, list[types.CodeType]]:
-    """Return what the innermost of the user's coroutines awaits, its line, and the code of the chain below `coro`.
-
-    What is awaited is named as the user's code called it: the outermost public function of a library below it,
-    such as `Queue.get`; "future" if there is none. Holding the code keeps its id from being given to other code.
-    """
-    label, line, codes, named = "future", None, [], False
-    while coro is not None:
-        coro, frame, inner = _peek(coro)
-        if frame is None:
-            break
-        codes.append(frame.f_code)
-        if not frame.f_code.co_filename.startswith(_LIBRARY):
-            label, line, named = "future", frame.f_lineno, False
-        elif not named:
-            label, named = coro.__qualname__, not coro.__name__.startswith("_")
-        coro = inner
-    return label, line, codes
-
-
-def _peek(coro: Any) -> tuple[Any, types.FrameType | None, Any]:
-    """Return a link of a chain of awaits, its frame, and the next link; the frame is None where the chain ends."""
-    if type(coro).__name__.startswith("async_generator_"):  # asend() and the like hide their generator
-        coro = next(filter(inspect.isasyncgen, gc.get_referents(coro)), None)
-    for kind, frame, inner in (
-        (types.CoroutineType, "cr_frame", "cr_await"),
-        (types.GeneratorType, "gi_frame", "gi_yieldfrom"),
-        (types.AsyncGeneratorType, "ag_frame", "ag_await"),
-    ):
-        if isinstance(coro, kind):
-            return coro, getattr(coro, frame), getattr(coro, inner)
-    return coro, None, None
+    return awaiting_of

@@ -32,12 +32,12 @@ import types
 import warnings
 import weakref
 from asyncio import events as asyncio_events
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from time import perf_counter as clock
 from typing import Any
 
-from .. import tracing
+from ..awaiting import chain
 from ..timeline import Timeline
 from ..tracing import TaskRow
 from .probes import Event, Interval, current_run
@@ -682,19 +682,9 @@ def _line(text: str, most: int = 200) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def _frames(coro: Any) -> Iterator[types.FrameType]:
-    """Yield the frames of a suspended coroutine and of all it awaits, outermost first."""
-    while coro is not None:
-        coro, frame, inner = tracing._peek(coro)
-        if frame is None:
-            return
-        yield frame
-        coro = inner
-
-
 def _where(coro: Any) -> tuple[int | None, str]:
     """Return line and text of the innermost line of the user's code at which a coroutine is suspended."""
-    return their_place((frame, frame.f_lineno) for frame in reversed(list(_frames(coro))))
+    return their_place((link.frame, link.frame.f_lineno) for link in reversed(list(chain(coro))))
 
 
 def _where_raised(error: BaseException) -> tuple[int | None, str]:

@@ -31,7 +31,7 @@ from contextlib import ExitStack, suppress
 from time import perf_counter as clock
 from typing import Protocol
 
-from .. import tracing
+from .. import awaiting, tracing
 
 __all__ = ["Pursuit", "Stopped", "Watchdog"]
 
@@ -46,7 +46,7 @@ _HERE = os.path.dirname(__file__)
 _OURS = {os.path.join(_HERE, name) for name in ("running.py", "stopping.py", "world.py", "probes.py")}
 _OURS |= {tracing.__file__}
 _LOOPS = {asyncio_events.__file__, asyncio.base_events.__file__}
-_LIBRARY = (*tracing._LIBRARY, "<frozen")
+_LIBRARY = (*awaiting.LIBRARY, "<frozen")
 
 
 class Stopped(BaseException):
