@@ -61,8 +61,8 @@ def without_numbers(text):
 
 def colors(fig):
     """The colours of the boxes that a figure really holds."""
-    boxes = [c for c in fig.axes[0].collections if isinstance(c, PolyCollection)]
-    return {to_hex(box.get_facecolor()[0]).upper() for box in boxes}
+    boxes = [c.get_facecolor()[0] for c in fig.axes[0].collections if isinstance(c, PolyCollection)]
+    return {to_hex(face).upper() for face in boxes + [patch.get_facecolor() for patch in fig.axes[0].patches]}
 
 
 def test_the_table_names_every_task_in_order():

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from functools import lru_cache
 from html import escape
+from typing import NamedTuple
+
+import numpy as np
 
 from . import figures
-from .drawing import busy, draw_crowd, draw_tasks, lanes, reason_in_words, shown_names, tree
-from .figures import duration, percent
+from .drawing import Record, draw_crowd, draw_tasks, lanes, plain, reason_in_words, shown_names, tree
+from .figures import duration, percent, shorten
 from .tracing import TaskRow, Trace
 
 MANY = 30  # tasks: with more, a row for each would be too much to read
+_LINES = 60  # of a table
+_REASONS = 8  # that a table gives of a task
 
 
 def trace(title: str = "", *, slow: float = 0.1, everything: bool = False, limit: int = 500_000) -> Timeline:
@@ -37,42 +44,29 @@ class Timeline(Trace):
 
     def plot(self, *, reasons: bool = True) -> Picture:
         """Return the picture; `reasons=False` leaves out what each task waited for."""
-        return Picture(self, figures.image(self._figure(reasons), self.alt()))
+        record = Record(self)
+        return Picture(figures.image(self._figure(record, reasons), _alt(self, record)), _table(self, record))
 
     def replay(self) -> Picture:
         """Return the picture with a slider that reveals it from left to right, and a button that moves the slider.
 
         A replay lasts as long as the traced block did, but at least three seconds.
         """
-        return Picture(self, _replay(self))
+        record = Record(self)
+        return Picture(_replay(self, record), _table(self, record))
 
     def alt(self) -> str:
         """Return what the picture shows, as a text to be read aloud."""
-        names = shown_names(self.tasks)
-        rows = [row for row in self.tasks if not row.root]
-        heading = f"Timeline “{self.title}”" if self.title else "Timeline"
-        loop = f"the event loop was busy {percent(busy(self))} of the time"
-        parts = [f"{heading}: {len(rows)} tasks in {duration(self.duration)}; {loop}."]
-        if len(rows) > 8:
-            parts.append(f"{_counted(rows)}.")
-        else:
-            parts += ["Ready means: it could run, but the loop was busy."] * bool(rows)
-            parts += [f"{names[row]}: {_outcome(row)}, {_sums_in_words(self, row)}." for row in rows]
-        parts += [f"In a thread or process: {len(self.work)} calls."] if self.work else []
-        return " ".join(parts)
+        return _alt(self, Record(self))
 
     def table(self) -> str:
-        """Return the facts of the picture as a plain-text table."""
-        rows = [row for row in self.tasks if not row.root]
-        title = f"{self.title or 'Timeline'}: {len(rows)} tasks in {duration(self.duration)}"
-        title += f", event loop busy {percent(busy(self))}"
-        text = _table_of_kinds(self, title) if len(self.tasks) > MANY else _table_of_tasks(self, title)
-        return text + (f"\nOnly the first {self.limit} steps were kept." if self.truncated else "")
+        """Return the facts of the picture as a plain-text table of at most 60 lines."""
+        return _table(self, Record(self))
 
-    def _figure(self, reasons: bool = True) -> object:
-        if len(self.tasks) > MANY:
-            return draw_crowd(self, self.title, slow=self.slow)
-        return draw_tasks(self, self.title, slow=self.slow, reasons=reasons)
+    def _figure(self, record: Record, reasons: bool = True) -> object:
+        if len(record.tasks) > MANY:
+            return draw_crowd(self, self.title, slow=self.slow, record=record)
+        return draw_tasks(self, self.title, slow=self.slow, reasons=reasons, record=record)
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         if not self.tasks:
@@ -91,84 +85,173 @@ class Timeline(Trace):
 class Picture:
     """A picture of a timeline, shown by being a cell's last expression."""
 
-    def __init__(self, timeline: Timeline, html: str) -> None:
-        self._bundle = figures.bundle(html, timeline.table())
+    def __init__(self, html: str, table: str) -> None:
+        self._bundle = figures.bundle(html, table)
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         return self._bundle
 
 
-def _sums(timeline: Timeline, row: TaskRow) -> dict[str, float]:
-    """Return the seconds that a task spent running, ready and waiting, and its longest run."""
-    sums = {"running": 0.0, "ready": 0.0, "waiting": 0.0, "longest": 0.0}
-    for state, start, end, _ in row.spans(timeline.duration):
-        sums[state] += end - start
-        if state == "running":
-            sums["longest"] = max(sums["longest"], end - start)
-    return sums
+def _alt(timeline: Timeline, record: Record) -> str:
+    title = shorten(plain(timeline.title), 90)
+    rows = [i for i, row in enumerate(record.tasks) if not row.root]
+    heading = f"Timeline “{title}”" if title else "Timeline"
+    loop = f"the event loop was busy {percent(record.busy)} of the time"
+    parts = [f"{heading}: {len(rows)} tasks in {duration(record.duration)}; {loop}."]
+    if len(rows) > 8:
+        parts.append(f"{_counted([record.tasks[i] for i in rows])}.")
+    else:
+        parts += ["Ready means: it could run, but the loop was busy."] * bool(rows)
+        names, sums = shown_names(record.tasks), record.sums()
+        for i in rows:
+            row, end = record.tasks[i], _end(record, record.tasks[i])
+            spent = ", ".join(f"{state} {duration(sums[state][i])}" for state in ("running", "ready", "waiting"))
+            name = shorten(names[row], 40)
+            parts.append(f"{name}: {_outcome(row)}, {duration(row.created)} to {duration(end)}: {spent}.")
+    parts += [f"In a thread or process: {len(record.work)} calls."] if record.work else []
+    return " ".join(parts + _truncated(timeline, record))
 
 
-def _sums_in_words(timeline: Timeline, row: TaskRow) -> str:
-    sums = _sums(timeline, row)
-    end = timeline.duration if row.finished is None else row.finished
-    return f"{duration(row.created)} to {duration(end)}: " + ", ".join(
-        f"{state} {duration(sums[state])}" for state in ("running", "ready", "waiting")
-    )
+def _table(timeline: Timeline, record: Record) -> str:
+    rows = [row for row in record.tasks if not row.root]
+    title = f"{shorten(plain(timeline.title), 90) or 'Timeline'}: {len(rows)} tasks in {duration(record.duration)}"
+    title += f", event loop busy {percent(record.busy)}"
+    text = _table_of_kinds(record, title) if len(record.tasks) > MANY else _table_of_tasks(record, title)
+    return "\n".join([text, *_truncated(timeline, record)])
+
+
+def _truncated(timeline: Timeline, record: Record) -> list[str]:
+    after = f"what came after {duration(record.known)} is not shown."
+    return [f"Only the first {timeline.limit} steps were kept: {after}"] if record.truncated else []
+
+
+def _end(record: Record, row: TaskRow) -> float:
+    return record.duration if row.finished is None else row.finished
 
 
 def _outcome(row: TaskRow) -> str:
     """Return how a task ended, and that it was asked to cancel if its end does not say so."""
-    words = {"pending": "still pending", "destroyed": "garbage-collected"}.get(row.outcome, row.outcome)
-    words += f" {row.error}" if row.error else ""
-    if row.cancels and row.outcome != "cancelled":
+    return _outcome_in_words(row.outcome, row.error, bool(row.cancels))
+
+
+@lru_cache
+def _outcome_in_words(outcome: str, error: str, cancelled: bool) -> str:
+    words = {"pending": "still pending", "destroyed": "garbage-collected"}.get(outcome, outcome)
+    words += f" {shorten(plain(error), 40)}" if error else ""
+    if cancelled and outcome != "cancelled":
         words += ", cancel() called"
     return words
 
 
 def _counted(rows: list[TaskRow]) -> str:
     """Return the number of tasks for each outcome, in words."""
-    counts = Counter(_outcome(row) for row in rows)
-    return ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
+    counts = sorted(Counter(_outcome(row) for row in rows).items())
+    if len(counts) > 8:
+        most = sorted(counts, key=lambda each: -each[1])[:7]
+        counts = [*sorted(most), ("with other outcomes", len(rows) - sum(count for _, count in most))]
+    return ", ".join(f"{count} {outcome}" for outcome, count in counts)
 
 
-def _table_of_tasks(timeline: Timeline, title: str) -> str:
-    names = shown_names(timeline.tasks)
+def _table_of_tasks(record: Record, title: str) -> str:
+    names, sums, reasons = shown_names(record.tasks), record.sums(), record.reasons(_REASONS)
     called = {row.name: name for row, name in names.items()}
+    place = {row: i for i, row in enumerate(record.tasks)}
     header = ("task", "outcome", "from", "to", "running", "longest", "ready", "waiting", "waited for")
     lines = []
-    for row, depth in tree(timeline.tasks):
-        sums = _sums(timeline, row)
-        reasons = dict.fromkeys(reason_in_words(step.awaiting, called) for step in row.steps if step.awaiting)
-        end = timeline.duration if row.finished is None else row.finished
-        numbers = (row.created, end, sums["running"], sums["longest"], sums["ready"], sums["waiting"])
+    for row, depth in tree(record.tasks):
+        i = place[row]
+        some, count = reasons[i]
+        waited = list(dict.fromkeys(shorten(reason_in_words(reason, called), 60) for reason in some))
+        waited += [f"… and {count - len(some)} more"] * (count > len(some))
+        numbers = (row.created, _end(record, row), *(sums[s][i] for s in ("running", "longest", "ready", "waiting")))
         outcome = ("cancel() called" if row.cancels else "") if row.root else _outcome(row)
-        lines.append(("  " * depth + names[row], outcome, *map(duration, numbers), ", ".join(reasons)))
-    threads = lanes(timeline)
-    for work in timeline.work:
-        if work.start is None:
-            lines.append((f"{work.name} in a thread", "never begun", *[""] * 6, ""))
-            continue
-        end = timeline.duration if work.end is None else work.end
-        outcome = f"raised {work.error}" if work.error else "still running" if work.end is None else "done"
-        place = "in a thread" if threads[work.lane].startswith("thread ") else f"in {threads[work.lane]}"
-        ran = duration(end - work.start)
-        lines.append((f"{work.name} {place}", outcome, duration(work.start), duration(end), ran, ran, "", "", ""))
+        lines.append(("  " * depth + shorten(names[row], 60), outcome, *map(duration, numbers), ", ".join(waited)))
+    for calls in _calls(record, _LINES - 4 - len(lines)):
+        times = [calls.start, calls.end, calls.total, calls.longest]
+        numbers = map(duration, times) if calls.begun else [""] * 4
+        lines.append((calls.name, calls.outcome, *numbers, "", "", ""))
     return figures.table(header, lines, title, words=("outcome", "waited for"))
 
 
-def _table_of_kinds(timeline: Timeline, title: str) -> str:
-    kinds: dict[tuple[str, str], list[TaskRow]] = {}
-    for row in timeline.tasks:
-        if not row.root:
-            kinds.setdefault((row.coro.rsplit(".", 1)[-1], _outcome(row)), []).append(row)
-    lines = []
-    for (coro, outcome), rows in kinds.items():
-        sums = [_sums(timeline, row) for row in rows]
-        totals = [sum(each[state] for each in sums) for state in ("running", "ready", "waiting")]
-        longest = max(each["longest"] for each in sums)
-        lines.append((coro, outcome, f"{len(rows)}", *map(duration, (totals[0], longest, *totals[1:]))))
+def _table_of_kinds(record: Record, title: str) -> str:
+    work = [
+        (calls.name, calls.outcome, "", *(map(duration, (calls.total, calls.longest)) if calls.begun else "  "), "", "")
+        for calls in _calls(record, 20, together=True)
+    ]
+    rows = [i for i, row in enumerate(record.tasks) if not row.root]
+    kinds: dict[tuple[str, str], int] = {}
+    kind = np.array([
+        kinds.setdefault((record.tasks[i].coro.rsplit(".", 1)[-1], _outcome(record.tasks[i])), len(kinds)) for i in rows
+    ])  # fmt: skip
+    sums = {state: seconds[rows] for state, seconds in record.sums().items()}
+    count = np.bincount(kind)
+    total = {state: np.bincount(kind, sums[state]) for state in ("running", "ready", "waiting")}
+    longest = np.zeros(len(kinds))
+    np.maximum.at(longest, kind, sums["longest"])
+
+    def line(coro: str, outcome: str, which: Sequence[int]) -> tuple[str, ...]:
+        running, ready, waiting = (total[state][which].sum() for state in ("running", "ready", "waiting"))
+        numbers = map(duration, (running, longest[which].max(), ready, waiting))
+        return (coro, outcome, f"{count[which].sum()}", *numbers)
+
+    room = _LINES - 4 - len(work)
+    shown = sorted(np.argsort(-count, kind="stable")[: room - (len(kinds) > room)])
+    words = list(kinds)
+    lines = [line(shorten(plain(words[i][0]), 60), words[i][1], [i]) for i in shown]
+    if len(shown) < len(kinds):
+        others = np.setdiff1d(np.arange(len(kinds)), shown)
+        lines.append(line(f"… and {len(others)} more kinds", "", others))
     header = ("coroutine", "outcome", "tasks", "running", "longest", "ready", "waiting")
-    return figures.table(header, lines, title, words=("outcome",))
+    return figures.table(header, lines + work, title, words=("outcome",))
+
+
+class _Calls(NamedTuple):
+    """Calls made in threads or processes, told in one line; times are in seconds."""
+
+    name: str
+    outcome: str
+    begun: bool
+    start: float = 0.0
+    end: float = 0.0
+    total: float = 0.0
+    longest: float = 0.0
+
+
+def _calls(record: Record, room: int, together: bool = False) -> list[_Calls]:
+    """Return a line for each call, or for those alike where there are more than `room`, or if `together`."""
+    threads, alike = lanes(record), {}
+    together = together or len(record.work) > room
+    for i, work in enumerate(record.work):
+        place, outcome = "in a thread", "never begun"
+        if work.start is not None:
+            place = "in a thread" if threads[work.lane].startswith("thread ") else f"in {threads[work.lane]}"
+            raised = f"raised {shorten(plain(work.error), 40)}"
+            outcome = raised if work.error else "still running" if work.end is None else "done"
+        alike.setdefault((work.name, place, outcome, 0 if together else i), []).append(work)
+
+    def line(name: str, outcome: str, works: list) -> _Calls:
+        times = [
+            (each.start, record.duration if each.end is None else each.end) for each in works if each.start is not None
+        ]
+        if not times:
+            return _Calls(name, outcome, False)
+        start, end = np.array(times).T
+        return _Calls(name, outcome, True, start.min(), end.max(), (end - start).sum(), (end - start).max())
+
+    lines = []
+    largest = sorted(alike, key=lambda key: -len(alike[key]))[: room - (len(alike) > room)]
+    shown = set(largest)
+    for name, place, outcome, i in alike:
+        if (name, place, outcome, i) in shown:
+            works = alike[name, place, outcome, i]
+            words = f"{shorten(plain(name), 60)} {place}"
+            if len(works) > 1:
+                words = f"{len(works)} calls of {words.replace(' in a thread', ' in threads')}"
+            lines.append(line(words, outcome, works))
+    if len(shown) < len(alike):
+        others = [work for key, works in alike.items() if key not in shown for work in works]
+        lines.append(line(f"… and {len(others)} more calls", "", others))
+    return lines
 
 
 # Everything is found from the element that was touched: no identifiers, so two replays in a page do not meet.
@@ -182,8 +265,8 @@ _PLAY = (
 )
 
 
-def _replay(timeline: Timeline) -> str:
-    fig = timeline._figure()
+def _replay(timeline: Timeline, record: Record) -> str:
+    fig = timeline._figure(record)
     box = fig.axes[0].get_position()
     left, span = 100 * box.x0, 100 * (box.x1 - box.x0)
     top, bottom = (
@@ -191,10 +274,10 @@ def _replay(timeline: Timeline) -> str:
         100 * min(a.get_position().y0 for a in fig.axes),
     )
     move = _MOVE.format(left=round(left, 2), span=round(span, 2))
-    play = _PLAY.format(ms=max(3000, round(timeline.duration * 1000)))
+    play = _PLAY.format(ms=max(3000, round(record.duration * 1000)))
     return (
         f'<div class="asynclab-replay" style="position:relative;max-width:{figures.WIDTH * 100:.0f}px">'
-        f'<div style="position:relative">{figures.image(fig, timeline.alt())}'
+        f'<div style="position:relative">{figures.image(fig, _alt(timeline, record))}'
         f'<div class="asynclab-cover" style="position:absolute;display:none;right:0;top:{top:.2f}%;'
         f"bottom:{bottom:.2f}%;"
         'background:#fff;opacity:.93;border-left:2px solid #22272E"></div></div>'
