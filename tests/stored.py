@@ -13,11 +13,20 @@ from nbformat import NotebookNode
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# All metadata that a notebook and a cell may have; whatever else a program leaves there is dropped.
-KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
-LANGUAGE = {"name": "python", "file_extension": ".py", "mimetype": "text/x-python", "pygments_lexer": "ipython3"}
+# All metadata that a notebook and a cell may have; whatever else a program leaves there is dropped. It is what
+# JupyterLab writes by itself, so that opening and saving a notebook changes nothing. Only the version of Python is
+# not kept: .jupyter/jupyter_server_config.py sees to that.
+KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+LANGUAGE = {
+    "codemirror_mode": {"name": "ipython", "version": 3},
+    "file_extension": ".py",
+    "mimetype": "text/x-python",
+    "name": "python",
+    "nbconvert_exporter": "python",
+    "pygments_lexer": "ipython3",
+}
 OWN = "asynclab"  # metadata.asynclab.source_hash
-CELL_METADATA = {"tags", "jupyter"}
+CELL_METADATA = {"tags", "collapsed", "jupyter"}
 # A widget's model lives in the kernel that made it: a stored view points at nothing, under a name new in each run.
 _WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
@@ -81,7 +90,7 @@ def tidy(notebook: NotebookNode) -> NotebookNode:
         if cell.cell_type == "code":
             cell.outputs = [_without_widget(output) for output in _merged(cell.outputs)]
             if cell.outputs:  # stored for those who look, hidden from those who are to predict them
-                cell.metadata.jupyter = nbformat.from_dict({"outputs_hidden": True})
+                cell.metadata.update(nbformat.from_dict({"collapsed": True, "jupyter": {"outputs_hidden": True}}))
     return notebook
 
 

@@ -47,9 +47,8 @@ def test_a_life(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first, text = path.read_bytes(), path.read_text("utf-8")
     assert [cell.execution_count for cell in code(path)] == [1, 2, 3, 4]
     assert code(path)[0].outputs == [new_output("stream", name="stdout", text="notebooks\n")]
-    assert [cell.metadata for cell in code(path)] == [{"jupyter": {"outputs_hidden": True}}, {}] + [
-        {"jupyter": {"outputs_hidden": True}}
-    ] * 2
+    hidden = {"collapsed": True, "jupyter": {"outputs_hidden": True}}
+    assert [cell.metadata for cell in code(path)] == [hidden, {}, hidden, hidden]
     assert stored.read(path).metadata == {
         "kernelspec": stored.KERNELSPEC,
         "language_info": stored.LANGUAGE,
@@ -109,7 +108,7 @@ def test_what_another_program_left_is_tidied_without_a_run(folder: Path, capsys:
     tidy = path.read_bytes()
     notebook = json.loads(tidy)
     notebook["metadata"]["language_info"]["version"] = "3.13.1"
-    notebook["metadata"]["kernelspec"]["display_name"] = "Python 3 (ipykernel)"
+    notebook["metadata"]["kernelspec"]["display_name"] = "Python 3.13"
     notebook["metadata"]["widgets"] = {"application/vnd.jupyter.widget-state+json": {}}
     cell = notebook["cells"][1]
     cell["metadata"] = {"execution": {"iopub.status.busy": "now"}, "collapsed": False, "scrolled": True}

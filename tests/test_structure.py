@@ -140,7 +140,7 @@ FAULTS: dict[str, list[tuple[Callable[[Notebook], None], str]]] = {
     ],
     "metadata": [
         (put("", {"state": {}}, "metadata", "widgets"), "notebook: widgets"),
-        (put("", "Python 3 (ipykernel)", "metadata", "kernelspec", "display_name"), "kernelspec is"),
+        (put("", "Python 3.13", "metadata", "kernelspec", "display_name"), "kernelspec is"),
         (put("", "3.13.1", "metadata", "language_info", "version"), "language_info is"),
         (put("count", {"iopub.status.busy": "2020"}, "metadata", "execution"), "'count': metadata execution"),
         (put("goals", {"outputs_hidden": True}, "metadata", "jupyter"), "'goals': metadata jupyter"),
