@@ -5,9 +5,20 @@ PYTHON ?= python3
 UV ?= uv
 BIN := .venv/bin
 ENVIRONMENT := notebooks/asynclab/environment.py
+LAYOUT := .venv/workspaces/default-37a8.jupyterlab-workspace
 COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate $(UPGRADE)
 # Empty, or one line that says why this Python will not do.
 unfit = $(shell ($(1) $(ENVIRONMENT) --python-only) 2>&1; true)
+# uv where it is installed; with `UV=` in the command, or without uv, pip.
+PIP = $(if $(and $(UV),$(shell $(UV) --version 2>/dev/null)),$(UV) pip install --python $(BIN)/python,\
+  $(BIN)/python -m pip install --disable-pip-version-check)
+
+define install
+@echo "Installing the packages of $< into .venv: seconds with uv, one to three minutes with pip. Only this once."
+@$(PIP) -r $< || { echo "Not everything could be installed: the lines above say why. Put that right (often the internet is" \
+  "out of reach) and give the same command again: it goes on from here. UV= in the command takes pip, not uv." >&2; exit 1; }
+@touch $@
+endef
 
 .DELETE_ON_ERROR:
 .PHONY: help lab test lint format render browser bench soak lock
@@ -15,9 +26,11 @@ unfit = $(shell ($(1) $(ENVIRONMENT) --python-only) 2>&1; true)
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
 
-lab: .venv/installed  ## open the guide in JupyterLab
+lab: .venv/installed $(LAYOUT)  ## open the guide in JupyterLab
 	@$(BIN)/python $(ENVIRONMENT)
-	$(BIN)/python -m jupyterlab $(if $(filter 0,$(shell id -u)),--allow-root) \
+	@echo "JupyterLab opens in your browser, in some seconds. To end it, press Ctrl+C here."
+	@JUPYTER_CONFIG_PATH="$(CURDIR)/.jupyter" JUPYTERLAB_WORKSPACES_DIR="$(CURDIR)/$(dir $(LAYOUT))" \
+	  $(BIN)/python -m jupyterlab $(if $(filter 0,$(shell id -u)),--allow-root) \
 	  --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb
 
 test: .venv/installed  ## run every notebook and every test
@@ -57,9 +70,12 @@ $(BIN)/python:
 
 .venv/installed: requirements.txt $(BIN)/python
 	$(if $(call unfit,$(BIN)/python),$(error $(call unfit,$(BIN)/python)))
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $<
-	@touch $@
+	$(install)
 
 .venv/installed-%: tests/%/requirements.txt .venv/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $<
-	@touch $@
+	$(install)
+
+# What a learner opens and moves is kept here, and never in the committed file.
+$(LAYOUT): | .venv/installed
+	@mkdir -p $(@D)
+	@cp .jupyter/lab/workspaces/$(@F) $@
