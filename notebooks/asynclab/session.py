@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import inspect
-import types
 import warnings
-import weakref
 from collections.abc import Iterable
 from typing import Any
 
-from .services import Services
+from .leftovers import Cause, is_kernels, is_left, look, loss, present, say, tidy
 
 _TICK = 0.1  # seconds within which an interrupt reaches a cell that awaits
-# Whose tasks and coroutines are the kernel's own, not the notebook's.
-_KERNEL = {"IPython", "ipykernel", "jupyter_client", "tornado", "zmq", "debugpy", "comm", "ipywidgets", "nbval"}
+_GRACE = 0.05  # seconds in which what is just ending may end, before it is called left over
+_ROUNDS = 3  # looks for what comes to light as other things end, such as the exception of a task that was cancelled
 _sessions: dict[asyncio.AbstractEventLoop, _Session] = {}
 
 
@@ -34,10 +31,14 @@ class Unfinished(RuntimeError):
 
 
 def begin() -> None:
-    """Watch the running loop until `end()`: tasks, lost exceptions, coroutines never awaited, servers, `Services`.
+    """Watch the running loop until `end()`, which then names what the notebook leaves behind.
 
     From here on, too, the Stop button interrupts a cell that awaits within 0.1 seconds; a Jupyter kernel by
-    itself notices only when the loop next wakes up. Calling it again starts the record afresh.
+    itself notices only when the loop next wakes up.
+
+    Calling it again, as Run All does, starts the record of losses afresh: they were shown when they happened, and
+    nothing can be done about them any more. What still runs or is open is compared with the first time all the same,
+    so that nothing is forgotten by beginning again.
 
     Raises RuntimeError where no event loop runs.
     """
@@ -46,43 +47,60 @@ def begin() -> None:
     except RuntimeError:
         raise RuntimeError("begin() needs a running event loop: call it in a notebook's cell or a coroutine") from None
     for closed in [each for each in _sessions if each.is_closed()]:
-        del _sessions[closed]
-    if loop in _sessions:
-        _sessions[loop].stop()
-    _sessions[loop] = _Session(loop)
+        _sessions.pop(closed).stop()
+    before = _sessions.get(loop)
+    if before is not None:
+        before.stop()
+    _sessions[loop] = _Session(loop, before)
+    _sessions[loop].start()
 
 
 async def end() -> None:
-    """Check that nothing begun since `begin()` is left over, and say so.
+    """Check that the notebook leaves nothing behind since it first called `begin()`, and say so.
 
-    Raises `Unfinished`, naming each with what to do about it, if a task still runs, an exception was lost, a
-    coroutine was never awaited, or a server or a `Services` is still up. The tasks are then cancelled and the
-    servers closed, so that the notebook can be run again. Raises RuntimeError if `begin()` was not called.
+    Raises `Unfinished`, naming each leftover with what to do about it: a task that still runs, an exception that was
+    never retrieved, a coroutine never awaited, and whatever else `leftovers.CAUSES` and `leftovers.LOSSES` list:
+    sessions and connections, servers, processes, threads at work. It also cancels, closes or ends them, so that the
+    notebook can be run again. A thread cannot be ended; as long as it works, further calls mention it.
+
+    Raises RuntimeError if `begin()` was not called on this loop.
     """
     session = _sessions.get(asyncio.get_running_loop())
     if session is None:
         raise RuntimeError("nothing to check: run the cell with begin() first, at the top of the notebook")
-    leftovers = await session.leftovers()
+    await session.find_leftovers()
     session.stop()
-    if leftovers:
-        raise Unfinished(leftovers)
-    print("All clear: no task still running, no exception lost, no coroutine forgotten, no server up.")
+    if session.found:
+        found, session.found = session.found, []
+        raise Unfinished(dict.fromkeys(found))
+    staying = [line for cause, thing in session.staying for line in say(cause, [thing])]
+    if staying:
+        print("Nothing more is left behind than what was named before:")
+        print(*(f"  - {line}" for line in staying), sep="\n")
+    else:
+        print(
+            "All clear: no task, thread, process, server or connection is left, no exception lost, "
+            "no coroutine forgotten."
+        )
 
 
 class _Session:
-    """What was there when a notebook began, and what was lost since."""
+    """What was there when a notebook first began, and what was lost since it last did."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, before: _Session | None) -> None:
         self.loop = loop
-        self.lost: list[str] = []
-        servers, coros = _leavable(loop)
-        self.before = weakref.WeakSet([*asyncio.all_tasks(loop), *servers, *coros, *Services.running()])
+        self.found: list[str] = []  # what the next end() names: the losses so far, then also what else is left
+        self.known = before.known if before else present()  # what was there at first, or has been named
+        self.staying: list[tuple[Cause, Any]] = before.staying if before else []  # named, and not to be ended
         self.previous_handler = loop.get_exception_handler()
-        loop.set_exception_handler(self._note_lost_exception)
-        warnings.filterwarnings("always", message="coroutine .* was never awaited", category=RuntimeWarning)
         self.previous_showwarning = warnings.showwarning
-        warnings.showwarning = self._note_warning
         self.ticker: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Watch the loop and the warnings, and tick."""
+        self.loop.set_exception_handler(self._note_loss)
+        warnings.filterwarnings("always", message="coroutine .* was never awaited", category=RuntimeWarning)
+        warnings.showwarning = self._note_warning
         self._tick()
 
     def stop(self) -> None:
@@ -91,7 +109,7 @@ class _Session:
             self.ticker.cancel()
             self.ticker = None
         # Someone may have put a handler of their own in front of ours: it is theirs to take away.
-        if self.loop.get_exception_handler() == self._note_lost_exception:
+        if self.loop.get_exception_handler() == self._note_loss:
             self.loop.set_exception_handler(self.previous_handler)
         if warnings.showwarning == self._note_warning:
             warnings.showwarning = self.previous_showwarning
@@ -102,13 +120,12 @@ class _Session:
 
     _tick.unseen_by_traces = True
 
-    def _note_lost_exception(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        message = context.get("message", "an error outside any task")
-        source = context.get("task") or context.get("future")
-        name = f" (task {source.get_name()!r})" if hasattr(source, "get_name") else ""
-        error = context.get("exception")
-        error = f": {type(error).__name__}: {error}" if error is not None else ""
-        self.lost.append(f"{message}{name}{error}. Keep the task, and await it: then its end reaches you.")
+    def _note_loss(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        # asyncio shows a socket inside a wrapper, a TransportSocket. On 3.11 it stumbles when a server's callback is
+        # cancelled: that is no loss.
+        known = (is_kernels(each) or getattr(each, "_sock", each) in self.known for each in context.values())
+        if not any(known) and not isinstance(context.get("exception"), asyncio.CancelledError):
+            self.found.append(loss(context))
         if self.previous_handler is None:
             loop.default_exception_handler(context)
         else:
@@ -116,66 +133,27 @@ class _Session:
 
     def _note_warning(self, message: Warning | str, category: type[Warning], *rest: Any) -> None:
         if issubclass(category, RuntimeWarning) and "was never awaited" in str(message):
-            self.lost.append(f"{str(message).splitlines()[0]}. Write await before the call.")
+            self.found.append(f"{str(message).splitlines()[0]}. Write await before the call.")
         self.previous_showwarning(message, category, *rest)
 
-    async def leftovers(self) -> list[str]:
-        """Return what is left over, in words; cancel and close it."""
+    async def find_leftovers(self) -> None:
+        """Add to `found` what is left over, and tidy it up: each cause before the next one is looked at.
+
+        Interrupted, it keeps what it has found for the next time.
+        """
         gc.collect()
         for _ in range(3):  # callbacks that are due may yet finish a task or report a loss
             await asyncio.sleep(0)
-        found, self.lost = self.lost, []
-        tasks = [task for task in asyncio.all_tasks() if self._is_new(task) and task is not asyncio.current_task()]
-        for task in sorted(tasks, key=lambda task: task.get_name()):
-            found.append(
-                f"task {task.get_name()!r} ({_name(task.get_coro())}) still runs. "
-                "Await it, start it in a TaskGroup, or cancel() and await it."
-            )
-            task.cancel()
-        servers, coros = _leavable(self.loop)
-        for coro in filter(self._is_new, coros):
-            found.append(f"coroutine '{_name(coro)}' was never awaited. Write await before the call, or close() it.")
-            coro.close()
-        for server in filter(self._is_new, servers):
-            places = ", ".join("{}:{}".format(*sock.getsockname()[:2]) for sock in server.sockets)
-            found.append(f"a server still listens on {places}. Open it with `async with`, or close() it.")
-            server.close()
-        for services in filter(self._is_new, Services.running()):
-            found.append(
-                f"the servers of Services still run at {services.api}. "
-                "Stop them with `await web.stop()`, or open them with `async with Services() as web:`."
-            )
-            await services.stop()
-        if tasks:
-            await asyncio.wait(tasks, timeout=1)
-        return found
-
-    def _is_new(self, thing: Any) -> bool:
-        return thing not in self.before and not (isinstance(thing, asyncio.Task) and _is_kernels(thing.get_coro()))
-
-
-def _leavable(loop: asyncio.AbstractEventLoop) -> tuple[list[asyncio.Server], list[types.CoroutineType]]:
-    """Return the servers that listen on this loop, and the coroutines made but never begun.
-
-    A coroutine that a variable (or a notebook's `Out`) still holds has caused no warning yet. One that a task is
-    about to begin does not count, nor one of which Python has warned: a recorded warning keeps it.
-    """
-    scheduled = {id(task.get_coro()) for task in asyncio.all_tasks(loop)}
-    servers, coros = [], []
-    for each in gc.get_objects():
-        if type(each) is asyncio.Server:
-            if each.get_loop() is loop and each.is_serving():
-                servers.append(each)
-        elif type(each) is types.CoroutineType and inspect.getcoroutinestate(each) == inspect.CORO_CREATED:
-            coros.append(each)
-    unexplained = (c for c in coros if id(c) not in scheduled and not gc.is_finalized(c) and not _is_kernels(c))
-    return servers, list(unexplained)
-
-
-def _is_kernels(coro: Any) -> bool:
-    frame = getattr(coro, "cr_frame", None) or getattr(coro, "gi_frame", None)
-    return frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _KERNEL
-
-
-def _name(coro: Any) -> str:
-    return getattr(coro, "__qualname__", type(coro).__qualname__).rsplit(".", 1)[-1]
+        self.staying = [(cause, thing) for cause, thing in self.staying if is_left(cause, thing)]
+        for _ in range(_ROUNDS):
+            if not any(things for _, things in look(self.known)):
+                return
+            await asyncio.sleep(_GRACE)
+            for cause, things in look(self.known):
+                things = [thing for thing in things if is_left(cause, thing)]
+                self.found += say(cause, things)
+                for thing in await tidy(cause, things):
+                    self.known.add(thing)
+                    self.staying.append((cause, thing))
+                if things:
+                    await asyncio.sleep(_GRACE)  # what they had opened or called ends with them
