@@ -442,6 +442,23 @@ def test_names_given_late_and_context_variables():
     assert [r.name for r in trace.tasks[1:]] == ["renamed 1", "renamed 2", "empty context"]
 
 
+def test_a_name_that_was_given_is_told_from_a_default_one():
+    async def main():
+        async with asyncio.TaskGroup() as group:
+            for name in ("Task-1", "Task-2", "Task-3", "Task-4", None, "mine"):
+                group.create_task(nap(), name=name)
+            await asyncio.create_task(nap(), name="Task-8")
+            late = asyncio.create_task(nap())
+            late.set_name("Task-10")
+            direct = asyncio.Task(nap(), loop=asyncio.get_running_loop(), name="direct")
+            await asyncio.wait([late, direct])
+
+    rows = record(main).tasks[1:]
+    assert [each.name for each in rows if each.named] == [
+        *("Task-1", "Task-2", "Task-3", "Task-4", "mine", "Task-8", "Task-10", "direct")
+    ]
+
+
 @needs_eager_tasks
 def test_eager_tasks():
     async def quick():
@@ -468,6 +485,77 @@ def test_eager_tasks():
     assert quick_row.coro.endswith("quick") and quick_row.parent is trace.tasks[0]
     assert half_row.eager and half_row.outcome == "done" and awaited(half_row) == ["sleep", None]
     assert len(trace.tasks) == 5
+
+
+@needs_eager_tasks
+@pytest.mark.parametrize("rest", ["nothing", "turn", "sleep", "thread", "future"])
+@pytest.mark.parametrize("how", ["factory", "direct"])
+def test_eager_tasks_that_start_eager_tasks(how, rest):
+    def start(coro, name):
+        if how == "factory":
+            return asyncio.create_task(coro, name=name)
+        return asyncio.Task(coro, loop=asyncio.get_running_loop(), name=name, eager_start=True)
+
+    async def work(depth, name):
+        if depth:
+            children = [start(work(depth - 1, f"{name}{i}"), f"{name}{i}") for i in range(2)]
+        if rest == "turn":
+            await asyncio.sleep(0)
+        elif rest == "sleep":
+            await asyncio.sleep(0.001)
+        elif rest == "thread":
+            await asyncio.to_thread(int)
+        elif rest == "future":
+            future = asyncio.get_running_loop().create_future()
+            future.get_loop().call_later(0.001, future.set_result, None)
+            await future
+        if depth:
+            await asyncio.gather(*children)
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        if how == "factory":
+            loop.set_task_factory(asyncio.eager_task_factory)
+        await asyncio.create_task(work(3, "a"), name="a")
+        loop.set_task_factory(None)
+
+    trace = record(main)
+    names = {each.name: each for each in trace.tasks[1:]}
+    assert all(step.end >= step.start for each in trace.tasks for step in each.steps)
+    if how == "factory":  # else a task that ends at once is never heard of
+        assert len(names) == 15
+        assert all(names[name].parent is names.get(name[:-1], trace.tasks[0]) for name in names)
+    assert {each.outcome for each in names.values()} == {"done"}
+
+
+@needs_eager_tasks
+def test_an_eager_task_that_a_callback_starts_cuts_it_in_two():
+    async def main():
+        loop = asyncio.get_running_loop()
+        loop.call_soon(lambda: tasks.append(asyncio.eager_task_factory(loop, nap(0.001))))
+        loop.call_soon(made)
+        await asyncio.sleep(0.01)
+
+    def made():
+        loop = asyncio.get_running_loop()
+        loop.set_task_factory(asyncio.eager_task_factory)
+        tasks.append(asyncio.create_task(nap(0.001)))
+        loop.set_task_factory(None)
+
+    tasks = []
+    trace = record(main)
+    assert [each.outcome for each in trace.tasks[1:]] == ["done", "done"]
+    assert [callback.name.endswith("made") for callback in trace.callbacks].count(True) == 2
+
+
+@needs_eager_tasks
+def test_unnamed_eager_tasks_are_called_by_their_coroutine():
+    async def main():
+        asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+        await asyncio.gather(asyncio.create_task(nap()), asyncio.create_task(nap(), name="Task-1"))
+
+    rows = record(main).tasks[1:]
+    assert [(each.named, each.coro) for each in rows] == [(False, "nap"), (True, "nap")]
 
 
 @needs_eager_tasks

@@ -39,11 +39,11 @@ def raising_at(count, error, where):
     def local(frame, event, argument):
         if event == "opcode":
             last, before[id(frame)] = before.get(id(frame), ""), dis.opname[frame.f_code.co_code[frame.f_lasti]]
-        if event == where or (event == "opcode" and where == "call" and last.startswith("CALL")):
-            if next(left) == count:
-                sys.settrace(None)
-                raised.append(f"{frame.f_code.co_name}:{frame.f_lineno}")
-                raise error
+        meant = event == where or (event == "opcode" and where == "call" and last.startswith("CALL"))
+        if meant and next(left) == count:
+            sys.settrace(None)
+            raised.append(f"{frame.f_code.co_name}:{frame.f_lineno}")
+            raise error
         return local
 
     def everywhere(frame, event, argument):

@@ -303,6 +303,15 @@ _CHUNK = 4096  # steps that the log grows by at first
 _ENDED, _NESTED = Waiting(None, None), Waiting("a nested event loop", None)
 
 
+class _Making:
+    """One call of `create_task()`: since when, whether it names the task, and the task's row if it runs in it."""
+
+    __slots__ = ("named", "row", "since")
+
+    def __init__(self, since: float, named: bool) -> None:
+        self.since, self.named, self.row = since, named, None
+
+
 class _Recorder:
     """What one trace records, and the functions that record it."""
 
@@ -436,10 +445,12 @@ class _Recorder:
         rows: dict[int, TaskRow] = {}  # the unfinished tasks, by id(task)
         # What was asked for and is still to run: a task's step by its row, another callback by when it became due.
         due: dict[events.Handle, TaskRow | float] = {}
-        fresh: list[TaskRow] = []  # 3.11 and 3.12.1 name a task after making it: look again after this callback
+        fresh: list[TaskRow] = []  # 3.11 names a task after making it: look again after this callback
         now: TaskRow | None = None  # the task whose step is running
         opener: TaskRow | None = None  # now, until the step that opened the trace ends
-        eager: list[tuple[TaskRow | None, float, bool]] = []  # tasks being made now: by whom, since when, named?
+        called: str | None = None  # the name of the plain callback that is running
+        opened = began  # since when it runs, or runs on
+        making: list[_Making] = []  # calls of create_task(): an eager task runs inside of them
         relayed: float | None = None  # when the plain callback now running was due: what it wakes was due then
         asleep = awake = idle_since = began  # the loop's last sleep, from-to; the end of its last callback
         nameless: set[type] = set()  # what a task's first step is: looking for a name it lacks takes long
@@ -477,26 +488,52 @@ class _Recorder:
             return name is None or name in _STEPS
 
         def running() -> TaskRow | None:
-            """Return the task that is running; make its row if it runs eagerly, while it is being made."""
+            """Return the task that is running; make its row, if it runs eagerly and nothing was heard of it yet."""
             nonlocal now
-            if eager:
-                task = asyncio.current_task(loop)
-                if task is not None and id(task) not in rows and is_ours(None):
-                    creator, since, named = eager[-1]
-                    row = add(task, task.get_coro(), since, creator)
-                    row.eager, row._open, row.named = True, since, named or row.named
-                    suspend(creator, since)
-                    now = row
+            task = asyncio.current_task(loop)
+            while now is not None and (last := now._task()) is not task and not _runs(last):
+                back_to(now.parent)  # it ran eagerly, and has given back what it interrupted
+            if task is not None and id(task) not in rows and is_ours(None):
+                since, named = clock(), False
+                if making and making[-1].row is None:
+                    since, named = making[-1].since, making[-1].named
+                row = add(task, task.get_coro(), since, now)
+                row.eager, row.named = True, named or row.named
+                if making and making[-1].row is None:
+                    making[-1].row = row
+                row._open = row._last = row._ready = suspend(now, since)
+                now = row
             return now
 
-        def suspend(row: TaskRow | None, when: float, place: int = 0) -> None:
-            """Cut the step of a task that runs, because something else runs inside of it."""
-            if row is not None and row._open is not None:
-                began, row._open, row._last = row._open, None, max(when, row._open)
-                write(row._ready, began, row._last, row.number, place)
+        def back_to(row: TaskRow | None) -> None:
+            """End the steps of the eager tasks that ran inside `row` or (None) inside a callback."""
+            nonlocal now
+            while now is not row and now is not None:
+                inner, now = now, now.parent
+                task = inner._task()
+                if inner._open is not None and task is not None:
+                    end_step(inner, task, clock())
+                resume(now)
+
+        def suspend(row: TaskRow | None, when: float, place: int = 0) -> float:
+            """Cut what runs, a task or (None) a callback, because a task runs inside of it; return since when."""
+            nonlocal opened
+            if row is None:
+                if called is not None:
+                    when = max(when, opened)
+                    write(opened, opened, when, -1, recorder.place(Waiting(called, None)))
+                    opened = when
+            elif row._open is not None:
+                when = max(when, row._open)
+                start, row._open, row._last = row._open, None, when
+                write(row._ready, start, when, row.number, place)
+            return when
 
         def resume(row: TaskRow | None) -> None:
-            if row is not None and row._finished is None:
+            nonlocal opened
+            if row is None:
+                opened = clock()
+            elif row._finished is None:
                 row._open = row._ready = clock()
 
         def note_cancels(task: asyncio.Task, row: TaskRow, when: float) -> None:
@@ -559,34 +596,29 @@ class _Recorder:
             return handle
 
         def create_task(coro: Any, **options: Any) -> asyncio.Task:
-            nonlocal now
             if recorder.over:
                 settle(loop, "create_task")
                 return below_create_task(coro, **options)
             named = options.get("name") is not None or _names_it_later(sys._getframe(1))
-            creator, since = running(), clock()
-            eager.append((creator, since, named))
+            creator, making_it = running(), _Making(clock(), named)
+            making.append(making_it)
             try:
                 task = below_create_task(coro, **options)
             finally:
-                eager.pop()
-                ran, now = now, creator
-                if ran is not creator and not recorder.over:  # it ran at once, and its row was made on the way
-                    made = ran._task()
-                    if made is not None and ran._open is not None:
-                        end_step(ran, made, clock())
-                    resume(creator)
+                making.pop()
+                if not recorder.over:
+                    back_to(creator)
             if recorder.over or not isinstance(task, _TASKS):
                 return task
-            row = rows.get(id(task))
-            if row is not None:
+            row = rows.get(id(task)) or making_it.row
+            if row is not None and row._task() is task:
+                _rename(row, task)  # 3.12.1 names a task after making it, 3.11 even later
                 row.named = named or row.named
-            elif (ran is creator or ran._task() is not task) and is_ours(None):
+            elif is_ours(None):
                 # Nothing has been heard of it, so it ran at once, inside its creator's step.
-                row = add(task, coro, since, creator)  # 3.12.1 crashes on get_coro() of a task that finished eagerly
+                row = add(task, coro, making_it.since, creator)  # 3.12.1 crashes on get_coro() of one that has finished
                 row.eager, row.named = True, named or row.named
-                suspend(creator, since)
-                row._open = since if creator is None else max(since, creator._last)
+                row._open = row._last = row._ready = suspend(creator, making_it.since)
                 end_step(row, task, clock())
                 resume(creator)
             return task
@@ -619,7 +651,7 @@ class _Recorder:
             return below_run_in_executor(executor, timed, *args)
 
         def run(handle: events.Handle) -> None:
-            nonlocal now, opener, relayed, asleep, awake, idle_since
+            nonlocal now, opener, relayed, asleep, awake, idle_since, called, opened
             if handle._loop is not loop or recorder.over:
                 try:
                     if recorder.over:
@@ -659,7 +691,8 @@ class _Recorder:
                 if asleep <= when < awake:
                     when = awake  # due while the loop slept: it was ready only when the loop woke up
                 if row is None:
-                    relayed = when
+                    relayed, opened = when, start
+                    called = None if getattr(callback, "unseen_by_traces", False) else _name(callback)
                 else:
                     if row._cancelling != task.cancelling():
                         note_cancels(task, row, start)
@@ -675,13 +708,15 @@ class _Recorder:
             finally:
                 # Closed within this very callback? Then all is written already.
                 if not recorder.over:
+                    if now is not row:
+                        back_to(row)
                     end = idle_since = clock()
-                    now, relayed = outer, None
-                    if row is not None:
-                        if row._open is not None:
-                            end_step(row, task, end)
-                    elif not getattr(callback, "unseen_by_traces", False):
-                        write(start, start, end, -1, recorder.place(Waiting(_name(callback), None)))
+                    if row is None:
+                        suspend(None, end)
+                        relayed = called = None
+                    elif row._open is not None:
+                        end_step(row, task, end)
+                    now = outer
                     if fresh:
                         for new in fresh:
                             made = new._task() if new._task else None
