@@ -121,6 +121,13 @@ def test_the_version_needed_stands_in_pyproject() -> None:
     assert PYPROJECT["project"]["requires-python"] == ">={}.{}".format(*environment.NEEDED)
 
 
+def test_the_pythons_that_are_named_are_those_that_are_tested() -> None:
+    ci = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text("utf-8"))
+    assert tuple(ci["jobs"]["test"]["strategy"]["matrix"]["python"]) == PYTHONS
+    assert PYPROJECT["project"]["classifiers"] == [f"Programming Language :: Python :: {each}" for each in PYTHONS]
+    assert f"You need Python {PYTHONS[0]} to {PYTHONS[-1]}." in (ROOT / "README.md").read_text("utf-8")
+
+
 def test_an_old_python_can_read_the_file_and_needs_nothing_installed() -> None:
     tree = ast.parse(Path(environment.__file__).read_text("utf-8"), feature_version=(3, 8))
     imported = {

@@ -101,8 +101,8 @@ def _machine() -> tuple[Row, ...]:
     python = _row(
         "Python {}.{} or newer".format(*NEEDED),
         _python,
-        "Install Python 3.13, delete the folder .venv if there is one, and start again with: "
-        "make lab PYTHON=python3.13",
+        "Install Python 3.14, delete the folder .venv if there is one, and start again with: "
+        "make lab PYTHON=python3.14",
     )
     if not python.ok:
         return (python,)  # nothing else can be told by such a Python
