@@ -202,6 +202,19 @@ def test_tasks_that_take_turns_do_not_seem_to_run_at_once(tasks, only_running):
     assert np.mean(at_once > 1.5) < 0.1
 
 
+def test_no_thread_looks_busier_than_it_was(only_running, monkeypatch):
+    monkeypatch.setattr(drawing, "GREEN", "#000000")
+    made = root_with(lambda row: [call(i, lane=f"thread {i % 20}", row=row) for i in range(1000)])
+    figure = draw_tasks(made)
+    lanes = ink(figure, figure.axes[0], [(2.55 + lane, 0.3) for lane in range(12)])
+    for lane in lanes:  # each had 50 calls of 0.5 ms in a second
+        assert 0.02 < lane.mean() < 0.025 + 1 / 16
+    monkeypatch.setattr(drawing, "_LANES", 0)  # all in one lane: half of the height is drawn where half of them work
+    figure = draw_tasks(made)
+    (pool,) = ink(figure, figure.axes[0], [(2.55, 0.7)])
+    assert pool.mean() == pytest.approx(0.025, abs=0.01)
+
+
 def test_no_line_of_a_crowd_looks_busier_than_it_was(only_running):
     lives = [at_random(seed, 10.0 ** -(2 + seed % 4), 10.0 ** -(1 + seed % 3)) for seed in range(40)]
     figure = draw_crowd(Made([Row(steps=steps, finished=1.0) for steps in lives]))

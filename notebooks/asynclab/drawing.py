@@ -212,9 +212,9 @@ class _Rows:
         labels = self._place_rows()
         left = 0.2 + max(figures.text_width(text, 9) + 11 * depth / _POINT for _, text, depth in labels)
         right = self._room_at_right(left)
-        # The width of a point, and of the axis's columns, in units of the axis.
+        # In units of the axis: a point, one of its columns, and what the shortest of words needs.
         self.point = self.total / ((figures.WIDTH - left - right) * _POINT)
-        self.column = _COLUMN * self.point
+        self.column, self.word = _COLUMN * self.point, 12 * self.point
         self.bars = self._join()
         key = self._key()
         legend_lines = -(-len(key) // _columns(key))
@@ -231,7 +231,9 @@ class _Rows:
             offset = (6 - left * _POINT + 11 * depth, 0)
             self._note(text, (0, y), offset, 9, FAINT if faint else INK, xycoords=("axes fraction", "data"))
         _draw_loop(self.axes, record, self.scale, self.point, 0, slow)
-        self._draw_life()
+        self._draw_waiting()
+        self._draw_ready()
+        self._draw_running()
         self._draw_marks()
         self._draw_lanes()
         _draw_unknown(self.axes, record, self.scale)
@@ -265,7 +267,7 @@ class _Rows:
         for row in self.record.tasks:
             if row.error and row.finished is not None:
                 beyond = (1 - row.finished * self.scale / self.total) * (figures.WIDTH - left - room)
-                room = max(room, figures.text_width(figures.shorten(row.error, 40), 8) + 0.2 - beyond)
+                room = max(room, figures.text_width(figures.shorten(plain(row.error), 40), 8) + 0.2 - beyond)
         return room
 
     def _join(self) -> _Bars:
@@ -285,38 +287,41 @@ class _Rows:
         start = record.start[first] * scale + between * (y - 1.2) / max(1, len(record.tasks) - 1)
         return _Bars(first, y, begin, start, end, ran, blocking, longest, ready, steps > 1)
 
-    def _draw_life(self) -> None:
-        record, bars, axes, scale = self.record, self.bars, self.axes, self.scale
-        runs = bars.start + bars.ran
-        blocks = runs - bars.blocking
-        y, idle = bars.y, record.idle[bars.first] * scale
-        ends = np.array([self.at[row] for row in record.tasks]), record.last * scale, record.until * scale
-
-        _boxes(axes, np.r_[ends[0], y], np.r_[ends[1], idle], np.r_[ends[2], bars.begin], 0.5, WAITING, zorder=2)
+    def _draw_waiting(self) -> None:
+        """Draw what the steps joined waited in between, what each bar waited before, and what followed the last."""
+        record, bars = self.record, self.bars
         within = bars.joined & (bars.end - bars.begin > bars.ran + bars.ready)
-        _boxes(axes, y[within], bars.begin[within], bars.end[within], 0.5, WAITING, zorder=2)
-        look = {"edgecolor": ORANGE, "hatch": "/////", "zorder": 3}
-        wide = ~bars.joined & (bars.ready > self.point)  # narrower than a point, hatching says nothing
-        _boxes(axes, y[wide], bars.begin[wide], bars.start[wide], 0.5, READY_FACE, 0.5, **look)
-        after = bars.begin + bars.ready + bars.ran
-        y2 = np.r_[y[bars.joined], y[bars.joined]]
-        from_, to = (
-            np.r_[bars.begin[bars.joined], runs[bars.joined]],
-            np.r_[bars.start[bars.joined], after[bars.joined]],
-        )
-        _boxes(axes, y2, from_, to, 0.5, READY_FACE, **look)
-        parts = (bars.ran - bars.blocking, BLUE, 4), (bars.blocking, VERMILLION, 4)
-        _bars(axes, y, bars.start, parts, 0.7, 1, self.point)
+        _boxes(self.axes, bars.y[within], bars.begin[within], bars.end[within], 0.5, WAITING, zorder=2)
+        y = np.r_[[self.at[row] for row in record.tasks], bars.y]
+        start = np.r_[record.last, record.idle[bars.first]] * self.scale
+        end = np.r_[record.until * self.scale, bars.begin]
+        _boxes(self.axes, y, start, end, 0.5, WAITING, zorder=2)
+        if not self.reasons:
+            return
+        place = np.r_[record.awaited, record.before[bars.first]]
+        for i in np.flatnonzero((end - start > self.word) & (place >= 0)):
+            words = reason_in_words(record.names[place[i]] or "", self.called)
+            self._write(start[i], end[i], y[i], [words, words.rsplit(".", 1)[-1]], color=FAINT, style="italic")
 
-        room = 12 * self.point  # narrower, no word fits
-        for i in np.flatnonzero(bars.blocking > room):
-            self._write(blocks[i], runs[i], y[i], [duration(bars.longest[i])], color="white", weight="bold")
-        if self.reasons:
-            waits = [(idle, bars.begin, y, record.before[bars.first]), (ends[1], ends[2], ends[0], record.awaited)]
-            for a, b, y, place in waits:
-                for i in np.flatnonzero((b - a > room) & (place >= 0)):
-                    words = reason_in_words(record.names[place[i]] or "", self.called)
-                    self._write(a[i], b[i], y[i], [words, words.rsplit(".", 1)[-1]], color=FAINT, style="italic")
+    def _draw_ready(self) -> None:
+        bars, look = self.bars, {"edgecolor": ORANGE, "hatch": "/////", "zorder": 3}
+        wide = ~bars.joined & (bars.ready > self.point)  # narrower than a point, hatching says nothing
+        _boxes(self.axes, bars.y[wide], bars.begin[wide], bars.start[wide], 0.5, READY_FACE, 0.5, **look)
+        y, begin, start, ran, ready = (
+            each[bars.joined] for each in (bars.y, bars.begin, bars.start, bars.ran, bars.ready)
+        )
+        _boxes(self.axes, y, begin, start, 0.5, READY_FACE, **look)
+        _boxes(self.axes, y, start + ran, begin + ready + ran, 0.5, READY_FACE, **look)
+
+    def _draw_running(self) -> None:
+        bars = self.bars
+        short = bars.ran - bars.blocking
+        parts = (short, BLUE, 4), (bars.blocking, VERMILLION, 4)
+        _bars(self.axes, bars.y, bars.start, parts, 0.7, 1, self.point)
+        start, end = bars.start + short, bars.start + bars.ran
+        for i in np.flatnonzero(bars.blocking > self.word):
+            text = duration(bars.longest[i])
+            self._write(start[i], end[i], bars.y[i], [text], color="white", weight="bold")
 
     def _draw_marks(self) -> None:
         marks: dict[str, list[tuple[float, float]]] = {}
@@ -376,7 +381,7 @@ class _Rows:
         ran = _sums(end - start, first)
         start, calls = start[first], np.split(np.array(works, object), apart[first][1:])
         _bars(self.axes, np.full(len(first), y), start, [(ran, GREEN, 4)], 0.7, 1, self.point)
-        for i in np.flatnonzero(ran > 12 * self.point):
+        for i in np.flatnonzero(ran > self.word):
             names = {plain(work.name) for work in calls[i]}
             if len(names) == 1:
                 text = names.pop() + (f" × {len(calls[i])}" if len(calls[i]) > 1 else "")
