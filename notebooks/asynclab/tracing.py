@@ -304,12 +304,12 @@ _ENDED, _NESTED = Waiting(None, None), Waiting("a nested event loop", None)
 
 
 class _Making:
-    """One call of `create_task()`: since when, whether it names the task, and the task's row if it runs in it."""
+    """One call of `create_task()`: since when, the name it gives, and the task's row if it runs in it."""
 
-    __slots__ = ("named", "row", "since")
+    __slots__ = ("name", "row", "since")
 
-    def __init__(self, since: float, named: bool) -> None:
-        self.since, self.named, self.row = since, named, None
+    def __init__(self, since: float, name: str | None) -> None:
+        self.since, self.name, self.row = since, name, None
 
 
 class _Recorder:
@@ -494,14 +494,11 @@ class _Recorder:
             while now is not None and (last := now._task()) is not task and not _runs(last):
                 back_to(now.parent)  # it ran eagerly, and has given back what it interrupted
             if task is not None and id(task) not in rows and is_ours(None):
-                since, named = clock(), False
-                if making and making[-1].row is None:
-                    since, named = making[-1].since, making[-1].named
-                row = add(task, task.get_coro(), since, now)
-                row.eager, row.named = True, named or row.named
-                if making and making[-1].row is None:
-                    making[-1].row = row
-                row._open = row._last = row._ready = suspend(now, since)
+                made_by = making[-1] if making and making[-1].row is None else _Making(clock(), None)
+                row = made_by.row = add(task, task.get_coro(), made_by.since, now)
+                _rename(row, task, made_by.name)
+                row.eager = True
+                row._open = row._last = row._ready = suspend(now, made_by.since)
                 now = row
             return now
 
@@ -599,8 +596,8 @@ class _Recorder:
             if recorder.over:
                 settle(loop, "create_task")
                 return below_create_task(coro, **options)
-            named = options.get("name") is not None or _names_it_later(sys._getframe(1))
-            creator, making_it = running(), _Making(clock(), named)
+            name = options.get("name") or _name_given_later(sys._getframe(1))
+            creator, making_it = running(), _Making(clock(), name)
             making.append(making_it)
             try:
                 task = below_create_task(coro, **options)
@@ -612,14 +609,14 @@ class _Recorder:
                 return task
             row = rows.get(id(task)) or making_it.row
             if row is not None and row._task() is task:
-                _rename(row, task)  # 3.12.1 names a task after making it, 3.11 even later
-                row.named = named or row.named
+                _rename(row, task, name)
             elif is_ours(None):
                 # Nothing has been heard of it, so it ran at once, inside its creator's step.
                 row = add(task, coro, making_it.since, creator)  # 3.12.1 crashes on get_coro() of one that has finished
-                row.eager, row.named = True, named or row.named
+                row.eager = True
                 row._open = row._last = row._ready = suspend(creator, making_it.since)
                 end_step(row, task, clock())
+                _rename(row, task, name)
                 resume(creator)
             return task
 
@@ -752,18 +749,23 @@ def _name_of(task: asyncio.Task) -> str:
         return type(task).__qualname__
 
 
-def _rename(row: TaskRow, task: asyncio.Task) -> None:
-    name = _name_of(task)
-    if name != row.name:
-        row.name, row.named = name, name != "None"  # as in _DEFAULT_NAME
+def _rename(row: TaskRow, task: asyncio.Task, given: str | None = None) -> None:
+    """Bring the row's name up to date; `given` is a name that the task is yet to get."""
+    name = _name_of(task) if given is None else str(given)
+    if name != row.name or given is not None:
+        row.name, row.named = name, given is not None or name != "None"  # as in _DEFAULT_NAME
 
 
-def _names_it_later(caller: types.FrameType) -> bool:
-    """Return whether the function that now calls `loop.create_task()` will name the task, as Python 3.11 does."""
-    return sys.version_info < (3, 12) and caller.f_code in _NAMERS and caller.f_locals["name"] is not None
+def _name_given_later(caller: types.FrameType) -> str | None:
+    """Return the name that the function which now calls `loop.create_task()` will give, on 3.11 and 3.12.1."""
+    return caller.f_locals["name"] if any(caller.f_code is code for code in _NAMERS) else None
 
 
-_NAMERS = (asyncio.create_task.__code__, asyncio.TaskGroup.create_task.__code__)
+_NAMERS = [
+    function.__code__
+    for function in (asyncio.create_task, asyncio.TaskGroup.create_task)
+    if "_set_task_name" in function.__code__.co_names
+]
 
 
 def _name(func: Any) -> str:
