@@ -1,7 +1,7 @@
 """Every notebook as a learner meets it: opened in a real JupyterLab, before and after Run All.
 
-Run with `make browser`. The server works on a copy of the project, with settings of its own; the pictures
-of every section lie in build/browser/NAME/ afterwards, for a person to look at.
+Run with `make browser`. The server works on a copy of the project, with the settings of `make lab` and nobody's own;
+the pictures of every section lie in build/browser/NAME/ afterwards, for a person to look at.
 """
 
 from __future__ import annotations
@@ -26,11 +26,13 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request
 
+import stored
 from look import browser
 
 ROOT = Path(__file__).resolve().parents[2]
 PICTURES = ROOT / "build" / "browser"
 NOTEBOOKS = sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
+LAYOUT = Path(".jupyter", "lab", "workspaces", "default-37a8.jupyterlab-workspace")
 
 WIDTH, HEIGHT, TALLEST = 1280, 900, 12_000  # pixels of the window; Chromium draws no picture above 16,384
 RUN_ALL = 600  # seconds that a notebook may take
@@ -54,11 +56,19 @@ CELLS = """() => jupyterapp.shell.currentWidget.content.widgets.map(cell => ({
 READY = """async () => {
     const panel = jupyterapp.shell.currentWidget;
     await panel.context.ready; await panel.revealed; await panel.sessionContext.ready;
-    if (!jupyterapp.shell.leftCollapsed) await jupyterapp.commands.execute('application:toggle-left-area');
 }"""
+STATUS = "jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status"
+SAVE = "jupyterapp.commands.execute('docmanager:save')"
 RUN = """seconds => Promise.race([
     jupyterapp.commands.execute('notebook:run-all-cells'),
     new Promise(resolve => setTimeout(() => resolve('late'), seconds * 1000))])"""
+# What stands beside the notebook, what is laid over it, and whether it is shown as changed.
+BESIDE = """() => ({
+    left: [...jupyterapp.shell.widgets('left')].filter(widget => widget.isVisible).map(widget => widget.id),
+    listed: [...document.querySelectorAll('.jp-tocItem-content')].map(entry => entry.textContent.trim()),
+    asked: [...document.querySelectorAll('.jp-Dialog, .Toastify__toast')].map(box => box.textContent),
+    changed: document.querySelectorAll('.jp-mod-dirty').length > 0,
+})"""
 # Scroll cell `first` to the top of the window; the box of the cells from `first` to `last`, within the window.
 BOX = """([first, last]) => {
     const cells = jupyterapp.shell.currentWidget.content.widgets.map(cell => cell.node);
@@ -78,17 +88,23 @@ class Lab:
     browser: Browser
 
     @contextmanager
-    def open(self, name: str) -> Iterator[Opened]:
-        """Open the notebook `name` with a kernel that is ready; shut the kernel down at the end of the block."""
+    def open(self, name: str, alone: bool = True) -> Iterator[Opened]:
+        """Open the notebook `name` with a kernel that is ready; shut the kernel down at the end of the block.
+
+        It stands `alone` in the window, or, as at the first `make lab`, with what is open beside it.
+        """
         page = self.browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
         opened = Opened(page, self.url)
         page.on("console", opened.on_console)
         page.on("pageerror", lambda error: opened.complaints.append(f"the page raised {error}"))
         page.on("request", opened.on_request)
         try:
-            page.goto(f"{self.url}lab/tree/notebooks/{name}?reset&token={self.token}")
+            shutil.copy(ROOT / LAYOUT, self.root / LAYOUT)  # whoever was here before has changed it
+            page.goto(f"{self.url}lab/tree/notebooks/{name}?token={self.token}")
             page.wait_for_function("window.jupyterapp?.shell.currentWidget?.sessionContext")
             page.evaluate(READY)
+            if alone:
+                page.evaluate("jupyterapp.commands.execute('application:toggle-left-area')")
             yield opened
             page.evaluate("jupyterapp.shell.currentWidget.sessionContext.shutdown()")
         finally:
@@ -96,8 +112,8 @@ class Lab:
 
     def write(self, name: str, *cells: nbformat.NotebookNode) -> None:
         """Write a notebook of these cells into the copy."""
-        kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
-        nbformat.write(new_notebook(cells=list(cells), metadata={"kernelspec": kernel}), self.root / "notebooks" / name)
+        metadata = {"kernelspec": stored.KERNELSPEC, "language_info": stored.LANGUAGE}
+        nbformat.write(new_notebook(cells=list(cells), metadata=metadata), self.root / "notebooks" / name)
 
 
 @dataclass
@@ -152,22 +168,23 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """JupyterLab on a free port of 127.0.0.1, over a copy of the project and with none of the user's settings."""
     home = tmp_path_factory.mktemp("lab")
     root = home / "guide"
-    shutil.copytree(ROOT, root, ignore=shutil.ignore_patterns(".*", "__pycache__", "build"))
+    shutil.copytree(ROOT, root, ignore=shutil.ignore_patterns(".[!j]*", "__pycache__", "build"))
     folders = ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR")
     env = {name: value for name, value in os.environ.items() if not name.startswith("JUPYTER")}
     env |= {f"JUPYTER_{name}": str(home / name.lower()) for name in folders}
-    env |= {f"JUPYTERLAB_{name}": str(home / name.lower()) for name in ("SETTINGS_DIR", "WORKSPACES_DIR")}
+    env |= {"JUPYTER_CONFIG_PATH": str(root / ".jupyter"), "JUPYTERLAB_WORKSPACES_DIR": str((root / LAYOUT).parent)}
     env |= {"ASYNCIO_GUIDE_DATA": str(home / "progress")}  # not the progress of whoever runs this
     env |= {"IPYTHONDIR": str(home / "ipython"), "JUPYTER_TOKEN": "not-a-secret-on-loopback"}
-    # Every cell is in the page, seen or not; no question about news in the pictures.
-    _settings(home, "notebook-extension/tracker", {"windowingMode": "none"})
-    _settings(home, "apputils-extension/notification", {"fetchNews": "false", "checkForUpdates": False})
+    # Every cell is in the page, seen or not.
+    env |= {"JUPYTERLAB_SETTINGS_DIR": str(home / "settings")}
+    tracker = home / "settings" / "@jupyterlab" / "notebook-extension" / "tracker.jupyterlab-settings"
+    tracker.parent.mkdir(parents=True)
+    tracker.write_text(json.dumps({"windowingMode": "none"}), "utf-8")
 
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--expose-app-in-browser"]
     command += ["--ip=127.0.0.1", f"--port={port}", f"--ServerApp.root_dir={root}"]
-    command += ["--LabApp.news_url=", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
     log = home / "server.log"
     with log.open("w") as out:
         server = subprocess.Popen(command, cwd=root, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
@@ -182,12 +199,6 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
-
-
-def _settings(home: Path, plugin: str, values: dict[str, object]) -> None:
-    path = home / "settings_dir" / "@jupyterlab" / f"{plugin}.jupyterlab-settings"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(values), "utf-8")
 
 
 def _address(server: subprocess.Popen[bytes], runtime: Path, log: Path) -> str:
@@ -217,10 +228,10 @@ def before_running(cells: list[dict[str, Any]]) -> list[str]:
 def after_running(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> list[str]:
     """Return what is wrong with the cells after Run All, compared with the stored notebook `before`."""
     faults = []
-    for stored, cell in zip(before, after, strict=True):
+    for old, cell in zip(before, after, strict=True):
         if cell["code"] and not cell["executed"]:
             faults.append(f"cell {cell['id']} has not run")
-        if stored["outputs"] and not cell["outputs"]:
+        if old["outputs"] and not cell["outputs"]:
             faults.append(f"cell {cell['id']} has lost its output")
         if cell["outputs"] and (cell["hidden"] or cell["dots"]):
             faults.append(f"cell {cell['id']} still hides its output")
@@ -232,6 +243,16 @@ def after_running(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> 
             if image["broken"] and image["ours"]:
                 faults.append(f"cell {cell['id']} has a picture that cannot be shown")
     return faults
+
+
+def without_outputs(path: Path) -> nbformat.NotebookNode:
+    """Return the notebook without its outputs, and without what says whether they are hidden."""
+    notebook = stored.read(path)
+    for cell in stored.code_cells(notebook):
+        cell.outputs, cell.execution_count = [], None
+        for key in ("collapsed", "jupyter"):
+            cell.metadata.pop(key, None)
+    return notebook
 
 
 def outline(cells: list[dict[str, Any]]) -> list[str]:
@@ -260,6 +281,22 @@ def sections(cells: list[dict[str, Any]]) -> list[tuple[str, int, int]]:
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
+def test_the_first_minute(lab: Lab, name: str) -> None:
+    path = lab.root / "notebooks" / name
+    before = path.read_bytes()
+    with lab.open(name, alone=False) as opened:
+        opened.page.wait_for_timeout(2000)  # long enough for a question, or for a mark of change
+        opened.page.screenshot(path=PICTURES / "first-minute" / f"{path.stem}.png")
+        beside = opened.page.evaluate(BESIDE)
+        titles = [text for cell in opened.cells() for level, text in cell["headings"] if level <= 2]
+        opened.page.evaluate(SAVE)
+        complaints = list(opened.complaints)
+    assert beside["left"] == ["table-of-contents"] and set(titles) <= set(beside["listed"])
+    assert not beside["asked"] and not beside["changed"] and not complaints
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
 def test_a_learner_opens_it_and_runs_all(lab: Lab, name: str) -> None:
     folder = PICTURES / name.removesuffix(".ipynb")
     shutil.rmtree(folder, ignore_errors=True)
@@ -271,9 +308,12 @@ def test_a_learner_opens_it_and_runs_all(lab: Lab, name: str) -> None:
         after = opened.cells()
         for picture, first, last in sections(after):
             opened.picture(folder / picture, first, last)
+        opened.page.evaluate(SAVE)
     faults = before_running(before) + after_running(before, after) + outline(after) + opened.complaints
     if result is not True:
         faults.append(f"Run All answered {result}")
+    if without_outputs(lab.root / "notebooks" / name) != without_outputs(ROOT / "notebooks" / name):
+        faults.append("saved after Run All, it differs in more than its outputs")
     assert not faults, "\n".join(["", *faults])
 
 
@@ -326,6 +366,27 @@ def test_the_stop_button_ends_a_cell_that_awaits(lab: Lab) -> None:
         opened.select(2)
         opened.command("notebook:run-cell")
         _wait(lambda: opened.cells()[2]["outputs"] == ["execute_result"], 10)
+
+
+def test_a_restart_ends_a_cell_that_stop_cannot_end(lab: Lab) -> None:
+    spin = "async def spins():\n    print('begun')\n    while True:\n        pass\n\nawait spins()"
+    lab.write("restart.ipynb", new_code_cell("kept = 1"), new_code_cell(spin), new_code_cell("kept"))
+    with lab.open("restart.ipynb") as opened:
+        opened.select(0)
+        opened.page.evaluate("jupyterapp.commands.execute('notebook:run-cell')")
+        opened.select(1)
+        opened.command("notebook:run-cell")
+        _wait(lambda: opened.cells()[1]["outputs"] == ["stream"], 10)
+        opened.command("notebook:interrupt-kernel")
+        opened.page.wait_for_timeout(2000)
+        assert opened.page.evaluate(STATUS) == "busy"
+        opened.page.get_by_role("button", name="Restart the kernel", exact=True).click()
+        opened.page.locator(".jp-Dialog button.jp-mod-accept").click()
+        _wait(lambda: opened.page.evaluate(STATUS) == "idle", 60)
+        assert opened.cells()[1]["outputs"] == ["stream"]
+        opened.select(2)
+        opened.command("notebook:run-cell")
+        _wait(lambda: opened.cells()[2]["outputs"] == ["error: NameError: name 'kept' is not defined"], 10)
 
 
 def test_a_slider_replaces_figure_and_table(lab: Lab) -> None:
