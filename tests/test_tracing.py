@@ -7,18 +7,22 @@ import contextvars
 import gc
 import inspect
 import itertools
+import json
+import os
 import random
+import subprocess
 import sys
 import threading
 import time
 import weakref
 from asyncio import events
 
+import aiofiles
 import aiohttp
 import pytest
 from aiohttp import web
 
-from asynclab import tracing
+from asynclab import awaiting, tracing
 from asynclab.tracing import Trace
 
 GENUINE_RUN = events.Handle._run
@@ -236,6 +240,159 @@ def test_other_reasons_and_the_line_waited_at():
     first = for_future.__code__.co_firstlineno
     assert row(trace, "for_future").steps[0].line == first + 1
     assert row(trace, "for_event").steps[0].line == for_event.__code__.co_firstlineno + 2
+
+
+LIBRARY = """
+import asyncio
+
+def later():
+    loop = asyncio.get_running_loop()
+    future = loop.create_future()
+    loop.call_later(0.001, future.set_result, None)
+    return future
+
+class Opening:
+    def __init__(self, coro): self.coro = coro
+    def __await__(self): return self.coro.__await__()
+    async def __aenter__(self): return await self.coro
+    async def __aexit__(self, *exc): await self._leave()
+    async def _leave(self): await asyncio.sleep(0.001)
+
+class Stepwise(Opening):
+    def __await__(self): return (yield from self.coro.__await__())
+    async def __aenter__(self): return await self
+    async def _aexit(self): await later()
+    async def __aexit__(self, *exc): await self._aexit()
+
+class Client:
+    def get(self, kind=Opening): return kind(self._request())
+    async def fetch(self): return await self._request()
+    async def _request(self): await later()
+
+def delegate(name):
+    async def method(self): return name, await later()
+    return method
+
+class File:
+    read = delegate("read")
+"""
+
+
+def test_what_a_library_awaits_is_named_alike_in_both_forms_of_its_calls():
+    """aiohttp, aiosqlite, aiofiles, asyncpg and anyio wrap their coroutines in such ways."""
+    library = {}
+    exec(compile(LIBRARY, awaiting.LIBRARY[0] + "/library.py", "exec"), library)
+    client, stepwise = library["Client"](), library["Stepwise"]
+
+    async def awaits(kind):
+        await client.get(kind)
+
+    async def enters(kind):
+        async with client.get(kind):
+            pass
+
+    async def method(function):
+        await function()
+
+    async def anext_of_generator():
+        async def numbers():
+            await client.fetch()
+            yield 1
+
+        generator = numbers()
+        assert await anext(generator, None) == 1
+        await generator.aclose()
+
+    async def main():
+        await asyncio.create_task(awaits(library["Opening"]), name="await")
+        await asyncio.create_task(enters(library["Opening"]), name="async with")
+        await asyncio.create_task(awaits(stepwise), name="await, stepwise")
+        await asyncio.create_task(enters(stepwise), name="async with, stepwise")
+        await asyncio.create_task(method(client.fetch), name="public")
+        await asyncio.create_task(method(library["File"]().read), name="made by a factory")
+        await asyncio.create_task(anext_of_generator(), name="anext")
+
+    trace = record(main)
+    assert {each.name: awaited(each) for each in trace.tasks[1:]} == {
+        "await": ["Client.request", None],
+        "async with": ["Client.request", "sleep", None],
+        "await, stepwise": ["Client.request", None],
+        "async with, stepwise": ["Client.request", "Stepwise.__aexit__", None],
+        "public": ["Client.fetch", None],
+        "made by a factory": ["File.read", None],
+        "anext": ["Client.fetch", None],
+    }
+
+
+def test_libraries_that_the_guide_teaches(tmp_path):
+    async def main():
+        async def hello(request):
+            return await asyncio.sleep(0.005, web.Response(text="hello"))
+
+        app = web.Application()
+        app.router.add_get("/", hello)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
+        async with aiohttp.ClientSession() as session:
+            await asyncio.create_task(get(session, url), name="await")
+            await asyncio.create_task(get_with(session, url), name="async with")
+        await runner.cleanup()
+        await asyncio.create_task(write(tmp_path / "file"), name="files")
+
+    async def get(session, url):
+        response = await session.get(url)
+        response.release()
+
+    async def get_with(session, url):
+        async with session.get(url):
+            pass
+
+    async def write(path):
+        async with aiofiles.open(path, "w") as file:
+            for _ in range(20):  # one of them will take longer than it takes to wait for it
+                await file.write("text" * 1000)
+                await file.flush()
+
+    trace = record(main)
+    for name in ("await", "async with"):
+        assert awaited(row(trace, name))[-2:] == ["ClientResponse.start", None]
+    reasons = {"open", "AsyncTextIOWrapper.write", "AsyncTextIOWrapper.flush", "AiofilesContextManager.__aexit__", None}
+    assert {None} < set(awaited(row(trace, "files"))) <= reasons
+
+
+def test_a_loop_inside_a_step():
+    """nest_asyncio runs a loop inside a task's step: the task is not running meanwhile, nor asleep."""
+    program = """
+import asyncio, json, nest_asyncio2, sys
+from asynclab.tracing import Trace
+nest_asyncio2.apply()
+
+async def inner():
+    await asyncio.sleep(0.01)
+
+async def outer():
+    asyncio.run(inner())
+
+async def main():
+    with Trace() as trace:
+        asyncio.run(inner())
+        await asyncio.create_task(outer(), name="outer")
+    spans = sorted((step.start, step.end) for row in trace.tasks for step in row.steps)
+    assert all(end <= start for (_, end), (start, _) in zip(spans, spans[1:])), spans
+    print(json.dumps([[step.awaiting for step in row.steps] for row in trace.tasks]))
+
+asyncio.run(main())
+"""
+    path = os.pathsep.join(sys.path)
+    options = {"capture_output": True, "text": True, "env": {**os.environ, "PYTHONPATH": path}}
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", program], timeout=60, **options)
+    assert done.returncode == 0, done.stderr
+    root, first, outer, second = json.loads(done.stdout)
+    assert set(root) == {"a nested event loop", "task outer", None}
+    assert set(outer) == {"a nested event loop", None}
+    assert first == second == ["sleep", None]
 
 
 def test_async_generators():

@@ -61,8 +61,8 @@ def look_through(awaitable: Any) -> types.CoroutineType | types.AsyncGeneratorTy
     """
     if type(awaitable).__name__ not in _WRAPPERS:
         return None
-    hidden = (each for each in gc.get_referents(awaitable) if isinstance(each, _HIDDEN))
-    return next(hidden, None)
+    hidden = (each if isinstance(each, _HIDDEN) else look_through(each) for each in gc.get_referents(awaitable))
+    return next(filter(None, hidden), None)
 
 
 _HIDDEN = (types.CoroutineType, types.AsyncGeneratorType)
