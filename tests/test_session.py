@@ -69,9 +69,8 @@ def found_after(program):
     kept = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
-        warnings.simplefilter(
-            "default", RuntimeWarning
-        )  # under -W error a forgotten coroutine is an error nobody can catch
+        # Under -W error a forgotten coroutine is an error that nothing can catch.
+        warnings.simplefilter("default", RuntimeWarning)
         return asyncio.run(session()), kept
 
 
@@ -252,9 +251,10 @@ async def a_connection(kept):
         await reader.read()
         writer.close()
 
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
-        kept.append(writer)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+    kept.append(writer)
+    server.close()
 
 
 async def an_endpoint(kept):
