@@ -107,7 +107,7 @@ def png(fig: Figure) -> bytes:
         # A letter that the font lacks is drawn as a box; the words below the picture have it.
         warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
         fig.savefig(buffer, format="png", dpi=200)
-    image = Image.open(buffer).convert("RGB").quantize(128, dither=Image.Dither.NONE)
+    image = Image.open(buffer).convert("RGB").quantize(128, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     image.save(small, format="png", optimize=True)
     return small.getvalue()
 
