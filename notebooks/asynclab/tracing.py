@@ -453,7 +453,7 @@ class _Recorder:
         making: list[_Making] = []  # calls of create_task(): an eager task runs inside of them
         relayed: float | None = None  # when the plain callback now running was due: what it wakes was due then
         asleep = awake = idle_since = began  # the loop's last sleep, from-to; the end of its last callback
-        nameless: set[type] = set()  # what a task's first step is: looking for a name it lacks takes long
+        nameless: set[type] = set()  # the type of a task's first step
 
         def add(task: asyncio.Task, coro: Any, created: float, parent: TaskRow | None) -> TaskRow:
             name = getattr(coro, "__qualname__", type(coro).__qualname__)
@@ -480,11 +480,9 @@ class _Recorder:
 
         def is_step(callback: Any) -> bool:
             """Return whether a callback that belongs to a task is its step; `task.cancel` is none."""
-            if type(callback) in nameless:
-                return True
             name = getattr(callback, "__name__", None)
             if name is None:
-                nameless.add(type(callback))
+                nameless.add(type(callback))  # looking for a name that is not there takes long
             return name is None or name in _STEPS
 
         def running() -> TaskRow | None:
@@ -569,7 +567,7 @@ class _Recorder:
             when = clock()
             task = getattr(callback, "__self__", None)
             row = rows.get(id(task))
-            if row is not None and is_step(callback):
+            if row is not None and (type(callback) in nameless or is_step(callback)):
                 if row._cancelling != task.cancelling():
                     note_cancels(task, row, when)
                 row._due = when if relayed is None else relayed
