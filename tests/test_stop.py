@@ -50,7 +50,7 @@ def test_what_it_ends(kernel: Kernel, code: str, error: str) -> None:
     assert kernel.wait(cell, 30).ename == error
 
 
-@pytest.mark.parametrize("code", ["await sleeps()", "await asyncio.create_task(sleeps())"])
+@pytest.mark.parametrize("code", ["await sleeps()", "await asyncio.create_task(sleeps())"], ids=["itself", "in a task"])
 def test_a_blocked_loop_is_noticed_only_at_its_end(kernel: Kernel, code: str) -> None:
     cell = kernel.start(code)
     kernel.wait_until_printed(cell, "begun")
