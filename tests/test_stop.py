@@ -25,6 +25,13 @@ async def spins():
         pass
 """
 
+BLOCKS_BY_ITSELF = """
+await asyncio.sleep(0)
+print("begun")
+time.sleep(2)
+print("slept to its end")
+"""
+
 
 @pytest.fixture(scope="module")
 def kernel() -> Iterator[Kernel]:
@@ -50,8 +57,8 @@ def test_what_it_ends(kernel: Kernel, code: str, error: str) -> None:
     assert kernel.wait(cell, 30).ename == error
 
 
-@pytest.mark.parametrize("code", ["await sleeps()", "await asyncio.create_task(sleeps())"], ids=["itself", "in a task"])
-def test_a_blocked_loop_is_noticed_only_at_its_end(kernel: Kernel, code: str) -> None:
+@pytest.mark.parametrize("code", ["await sleeps()", "await asyncio.create_task(sleeps())", BLOCKS_BY_ITSELF])
+def test_what_blocks_the_loop_runs_to_its_end(kernel: Kernel, code: str) -> None:
     cell = kernel.start(code)
     kernel.wait_until_printed(cell, "begun")
     kernel.interrupt()
