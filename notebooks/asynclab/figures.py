@@ -101,13 +101,13 @@ def shorten(text: str, most: int = 32) -> str:
 
 
 def png(fig: Figure) -> bytes:
-    """Draw `fig` at twice its shown size and return a PNG of at most 128 colours, a third of the usual size."""
+    """Draw `fig` at twice its shown size and return a PNG of at most 256 colours, a third of the usual size."""
     buffer, small = io.BytesIO(), io.BytesIO()
     with style(), warnings.catch_warnings():
         # A letter that the font lacks is drawn as a box; the words below the picture have it.
         warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
         fig.savefig(buffer, format="png", dpi=200)
-    image = Image.open(buffer).convert("RGB").quantize(128, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    image = Image.open(buffer).convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE)
     image.save(small, format="png", optimize=True)
     return small.getvalue()
 
