@@ -655,6 +655,38 @@ def test_what_the_kernel_loses_is_passed_on_and_not_named(context):
     asyncio.run(main())
 
 
+@pytest.mark.parametrize(
+    ("context", "words", "advice"),
+    [
+        ({"message": "Unclosed response", "client_response": ...}, "a response of aiohttp was dropped", "session.get"),
+        ({"message": "Unclosed connection", "client_connection": ...}, "a response of aiohttp was dropped", "releases"),
+        (
+            {"message": "accept()", "socket": ..., "exception": OSError("full")},
+            "a socket failed: accept()",
+            "bound how",
+        ),
+        ({"message": "closing", "asyncgen": ..., "exception": Mute()}, "an async generator failed as it", "aclosing"),
+        (
+            {"message": "Fatal <b>\nerror", "protocol": ...},
+            "a connection failed outside any task: Fatal <b>.",
+            "inside",
+        ),
+        (
+            {"message": "odd", "exception": Mute()},
+            "odd: Mute: (its text cannot be shown). It happened",
+            "where it arises",
+        ),
+        ({}, "an error outside any task. It happened", "where it arises"),
+    ],
+)
+def test_each_loss_gets_its_own_advice(context, words, advice):
+    async def report(kept):
+        asyncio.get_running_loop().call_exception_handler(context)
+
+    (found,), _ = found_after(report)
+    assert found.startswith(words) and advice in found
+
+
 def test_a_loss_is_shown_when_it_happens_and_forgotten_by_a_second_begin(caplog):
     async def main():
         begin()
