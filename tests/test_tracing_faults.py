@@ -6,6 +6,7 @@ import dis
 import gc
 import itertools
 import random
+import signal
 import sys
 import threading
 from asyncio import events
@@ -15,6 +16,7 @@ import pytest
 
 from asynclab import awaiting, replacing, tracing
 from asynclab.tracing import Trace
+from kernels import Kernel
 from test_tracing import GENUINE_RUN, assert_no_residue, check_invariants, nap, row
 
 FILES = {module.__file__ for module in (tracing, replacing, awaiting)}
@@ -331,6 +333,63 @@ def test_an_interrupt_while_the_recorder_works_loses_no_callback():
         if not raised:
             break
     assert len(reached) > 20
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # a signal in a weakref's callback
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer that sends signals")
+def test_signals_that_arrive_anywhere():
+    """Real signals, where the interpreter lets them in: around, inside and between traces that nest."""
+
+    def interrupt(signum, frame):
+        raise KeyboardInterrupt
+
+    async def work():
+        while True:
+            with Trace() as outer:
+                asyncio.get_running_loop().call_soon(asyncio.get_running_loop().stop)
+                with Trace():
+                    await asyncio.create_task(asyncio.sleep(0))
+                await asyncio.sleep(0)
+            check_invariants(outer)
+
+    rng, before = random.Random(1), signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for _ in range(300):
+            loop = asyncio.new_event_loop()
+            task = loop.create_task(work())
+            with contextlib.suppress(KeyboardInterrupt):
+                signal.setitimer(signal.ITIMER_REAL, rng.uniform(1e-5, 3e-3), 0.05)  # again, if one is swallowed
+                while True:
+                    loop.run_forever()
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            loop.close()
+            task._log_destroy_pending = task._log_traceback = False
+            del task
+            asyncio.run(a_trace_works())
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    gc.collect()
+    assert_no_residue()
+
+
+def test_stop_pressed_while_traces_open_and_close_in_a_kernel(pytestconfig):
+    with Kernel(cwd=pytestconfig.rootpath / "notebooks") as kernel:
+        setup = "import asyncio\nfrom asyncio import events\nfrom asynclab import begin, end, trace\nbegin()"
+        assert kernel.run(setup).status == "ok"
+        for _ in range(8):
+            cell = kernel.start("print('on')\nwhile True:\n    with trace('x'):\n        pass")
+            kernel.wait_until_printed(cell, "on")
+            for _ in range(10):  # Python swallows one that arrives in a weak reference's callback
+                kernel.interrupt()
+                with contextlib.suppress(TimeoutError):
+                    kernel.wait(cell, 10)
+                    break
+            assert kernel.wait(cell, 0.1).ename == "KeyboardInterrupt"
+            code = "with trace('y') as y:\n    await asyncio.create_task(asyncio.sleep(0))\nprint(len(y.tasks))"
+            assert kernel.run(code, 30).text == "2\n"
+        code = "await end()\nprint(events.Handle._run.__module__, 'call_soon' in vars(asyncio.get_running_loop()))"
+        assert kernel.run(code, 30).text.endswith("\nasyncio.events False\n")
 
 
 def test_traces_that_open_and_close_in_several_threads():

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import sysconfig
 import types
+from builtins import getattr, isinstance, next, str, type  # noqa: UP029 (code that is traced may rebind them)
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 

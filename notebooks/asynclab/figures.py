@@ -107,7 +107,9 @@ def png(fig: Figure) -> bytes:
         # A letter that the font lacks is drawn as a box; the words below the picture have it.
         warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
         fig.savefig(buffer, format="png", dpi=200)
-    image = Image.open(buffer).convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE)
+    image = (
+        Image.open(buffer).convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE)
+    )
     image.save(small, format="png", optimize=True)
     return small.getvalue()
 

@@ -24,6 +24,7 @@ import types
 import weakref
 from array import array
 from asyncio import events
+from builtins import getattr, id, isinstance, len, max, type  # noqa: UP029 (code that is traced may rebind them)
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter as clock
@@ -122,7 +123,8 @@ class TaskRow:
         self._cancels: list[tuple] = []
         self._task: weakref.ref | None = None
         self._cancelling = 0  # Task.cancelling() as last seen
-        self._due = self._ready = created  # when the step to come, and the present one, became ready
+        self._due: float | None = created  # when the step to come became ready, if that was heard of
+        self._ready = created  # when the present step became ready
         self._open: float | None = None  # when the step now running began
         self._last = created  # when the last step ended
 
@@ -245,6 +247,11 @@ class Trace:
     def truncated(self) -> bool:
         """Whether there were more steps and callbacks than `limit`."""
         return self._recorder.truncated
+
+    @property
+    def began(self) -> float | None:
+        """When the block began, as a reading of `time.perf_counter()`; None before it."""
+        return self._recorder.began
 
     @property
     def duration(self) -> float:
@@ -443,8 +450,9 @@ class _Recorder:
         tasks, mark = self.tasks, self._mark
         awaiting_of = _awaiting(self.place)
         rows: dict[int, TaskRow] = {}  # the unfinished tasks, by id(task)
-        # What was asked for and is still to run: a task's step by its row, another callback by when it became due.
-        due: dict[events.Handle, TaskRow | float] = {}
+        # When callbacks other than steps became due, by id(handle). A handle would keep its task alive, and that its
+        # trace. One that is cancelled stays here; the worst that comes of it is a wrong time for another's.
+        due: dict[int, float] = {}
         fresh: list[TaskRow] = []  # 3.11 names a task after making it: look again after this callback
         now: TaskRow | None = None  # the task whose step is running
         opener: TaskRow | None = None  # now, until the step that opened the trace ends
@@ -571,14 +579,14 @@ class _Recorder:
                 if row._cancelling != task.cancelling():
                     note_cancels(task, row, when)
                 row._due = when if relayed is None else relayed
-                due[handle] = row
                 return handle
-            due[handle] = when if relayed is None else relayed
+            due[id(handle)] = when if relayed is None else relayed
             if row is None and isinstance(task, _TASKS) and not task.done() and is_ours(handle._context):
                 parent = running()
                 if id(task) not in rows:
                     row = add(task, task.get_coro(), when, parent)
                     row.late = bool(args)  # a first step has no arguments, a wake-up has: the future awaited
+                    row._due = due.pop(id(handle))
             return handle
 
         def call_soon_threadsafe(callback: Callable, *args: Any, context: contextvars.Context | None = None) -> Any:
@@ -587,7 +595,7 @@ class _Recorder:
             if recorder.over:
                 settle(loop, "call_soon_threadsafe")
             else:
-                due.setdefault(handle, when)
+                due[id(handle)] = when
             return handle
 
         def create_task(coro: Any, **options: Any) -> asyncio.Task:
@@ -668,21 +676,23 @@ class _Recorder:
                     else:  # a loop inside a step, as nest_asyncio makes it
                         outer = now
                         suspend(outer, start, 1)
-                item = due.pop(handle, None)
                 callback = handle._callback
-                if type(item) is TaskRow:
-                    row, when, task = item, item._due, callback.__self__
+                task = getattr(callback, "__self__", None)
+                row = rows.get(id(task))
+                if row is not None and (type(callback) in nameless or is_step(callback)):
+                    when, row._due = row._due, None
+                    if when is None:  # nobody heard of its wake-up
+                        when = start
                 else:
+                    row = None
                     if type(handle) is events.TimerHandle:
                         when = start - max(0.0, loop.time() - handle._when)
                     else:
-                        when = start if item is None else item
-                    task = getattr(callback, "__self__", None)
-                    if isinstance(task, _TASKS) and not task.done() and is_step(callback):
-                        row = rows.get(id(task))
-                        if row is None and is_ours(handle._context):
-                            row = add(task, task.get_coro(), start, None)  # begun before the trace, or woken unseen
-                            row.late = True
+                        when = due.pop(id(handle), start)
+                    known = not isinstance(task, _TASKS) or id(task) in rows or task.done()
+                    if not known and is_step(callback) and is_ours(handle._context):
+                        row = add(task, task.get_coro(), start, None)  # begun before the trace, or woken unseen
+                        row.late = True
                 if asleep <= when < awake:
                     when = awake  # due while the loop slept: it was ready only when the loop woke up
                 if row is None:

@@ -132,7 +132,7 @@ async def run(
     handler. Cancelling the task that awaits this ends the function and passes through, as does an interrupt.
 
     Raises ValueError if `deadline` or `cancel_after` is no time above 0, and RuntimeError where `asynclab.trace`
-    would: no loop, a loop that is being traced already, or one that is not asyncio's own.
+    would: no loop, or one that is not asyncio's own.
     """
     for name, value in (("deadline", deadline), ("cancel_after", cancel_after)):
         if isinstance(value, (int, float)) and not 0 < value < float("inf"):
@@ -265,7 +265,7 @@ class _Guard:
         self.loop_names = len(self.loop.__dict__)
         self.trace_is_open = True
         self.hooks = {name: self.loop.__dict__[name] for name in HOOKS}
-        self.began = self.trace._began
+        self.began = self.trace.began
         self.context = contextvars.copy_context()
         self.context.run(current_run.set, self)
         name = getattr(self.function, "__name__", None)
