@@ -80,7 +80,7 @@ def load(place: str) -> Recorder:
 
 COLUMNS = [
     Column("a step", duration, min),
-    Column("added", duration, min, ("≤", 2.5e-6)),
+    Column("added", duration, min, ("≤", 2.0e-6)),
     Column("to ours", ratio, None, drawn=False),
     Column("of untraced", ratio, min),
     Column("fastest", duration, min, drawn=False),
