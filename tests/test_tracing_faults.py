@@ -281,6 +281,38 @@ def test_a_trace_dropped_without_its_end_is_over():
     asyncio.run(main())
 
 
+class Answering:
+    """A callback that answers, or fails to, whatever attribute it is asked for."""
+
+    def __init__(self, error=None):
+        self.__dict__.update(error=error, calls=0)
+
+    def __getattr__(self, name):
+        if self.error:
+            raise self.error
+        return lambda *args: self
+
+    def __call__(self, *args):
+        self.__dict__["calls"] += 1
+
+
+@pytest.mark.parametrize("kind", [Answering, lambda: Answering(OSError()), mock.Mock])
+def test_callbacks_that_answer_strangely_are_run_and_recorded(kind):
+    async def main():
+        loop = asyncio.get_running_loop()
+        with Trace() as trace:
+            loop.call_soon(callback)
+            loop.call_later(0, callback)
+            loop.call_soon_threadsafe(callback)
+            await loop.run_in_executor(None, callback)
+        assert len([each for each in trace.callbacks if each.name in ("Answering", "Mock")]) == 3
+        assert trace.work[0].end is not None
+
+    callback = kind()
+    asyncio.run(main())
+    assert (callback.call_count if isinstance(callback, mock.Mock) else callback.calls) == 4
+
+
 def test_a_loop_stopped_or_closed_with_a_trace_open():
     async def stops():
         with Trace() as trace:
