@@ -144,6 +144,14 @@ async def a_failed_task_whose_exception_has_no_text(kept):
     await nap()
 
 
+async def a_task_that_cannot_tell_its_name(kept):
+    class Nameless(asyncio.Task):
+        def get_name(self):
+            raise RuntimeError
+
+    kept.append(Nameless(nap(60), loop=asyncio.get_running_loop()))
+
+
 async def a_task_that_fails_as_it_is_cancelled(kept):
     async def job():
         try:
@@ -374,6 +382,7 @@ LEFTOVERS = [
     Leftover(a_failed_task, RETRIEVED % r"task 'fails' \(fail\)", "Await it"),
     Leftover(a_failed_task_before_a_second_begin, RETRIEVED % r"task 'fails' \(fail\)", "Await it"),
     Leftover(a_failed_task_whose_exception_has_no_text, "never retrieved: Mute: .its text cannot be shown", "Await it"),
+    Leftover(a_task_that_cannot_tell_its_name, r"a \S*Nameless is left", "cancel", asyncio.Task.cancelled),
     Leftover(a_task_that_fails_as_it_is_cancelled, r"task 'Task-\d+' \(job\) still runs", "cancel"),
     Leftover(a_failed_future, RETRIEVED % "a future", "Await it"),
     Leftover(a_failed_gather, RETRIEVED % r"a gather\(\)", "Await it"),
@@ -706,6 +715,22 @@ def test_many_leftovers_are_named_in_order_and_counted():
     assert [line[:11] for line in found[:2]] == ["task '0000'", "task '0001'"]
     assert len(found) == 11 and found[-1].startswith("and 990 more")
     assert all(task.cancelled() for task in kept)
+
+
+def test_many_leftovers_whose_holders_are_looked_at():
+    async def main(kept):
+        kept.extend(nap() for _ in range(1000))
+
+    found, _ = found_after(main)
+    assert len(found) == 2 and found[0].startswith("coroutine 'nap'") and found[1].startswith("and 990 more")
+
+
+def test_an_end_awaited_as_a_task_does_not_cancel_who_awaits_it():
+    async def main():
+        begin()
+        return await asyncio.create_task(named())
+
+    assert asyncio.run(main()) == []
 
 
 def test_calls_out_of_place_say_what_to_do():

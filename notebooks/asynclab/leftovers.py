@@ -85,8 +85,9 @@ def look(known: Known) -> list[tuple[Cause, list[Any]]]:
 
 
 def present() -> Known:
-    """Return all that would be left if it were the notebook's."""
-    return Known(thing for _, things in _walk(lambda thing: True) for thing in things)
+    """Return all that would be left if it were the notebook's, and the running task: it may wait for `end()`."""
+    things = [thing for _, things in _walk(lambda thing: True) for thing in things]
+    return Known([asyncio.current_task(), *things])
 
 
 def _walk(wanted: Callable[[Any], bool]) -> list[tuple[Cause, list[Any]]]:
@@ -113,10 +114,17 @@ def is_left(cause: Cause, thing: Any) -> bool:
 
 def say(cause: Cause, things: list[Any]) -> list[str]:
     """Return a sentence and the advice for each of `things`, in order; beyond ten only how many there are."""
-    lines = sorted(f"{cause.words(thing)}. {cause.advice}" for thing in things)
+    lines = sorted(f"{_words(cause, thing)}. {cause.advice}" for thing in things)
     if len(lines) > _MOST:
         lines[_MOST:] = [f"and {len(lines) - _MOST} more like that. {cause.advice}"]
     return lines
+
+
+def _words(cause: Cause, thing: Any) -> str:
+    try:
+        return cause.words(thing)
+    except Exception:  # closed by another thread just now, or of a class that cannot tell
+        return f"a {type(thing).__qualname__} is left"
 
 
 async def tidy(cause: Cause, things: list[Any]) -> list[Any]:
@@ -229,7 +237,7 @@ def _owned(things: list[Any]) -> set[int]:
         parts = isinstance(thing, (*_FUTURES, socket.socket, subprocess.Popen)) and file.startswith(_ASYNCIO)
         return parts or file.startswith(_BENCH) or _in_kernel(file)
 
-    for holder in gc.get_referrers(*things):
+    for holder in _holders(things):
         kind = type(holder)
         if kind is not dict:
             owned |= {key for key in held_by(holder) if owns(kind, _file_of_class(kind), suspects[key])}
@@ -237,12 +245,21 @@ def _owned(things: list[Any]) -> set[int]:
             owned |= {key for key in held_by(holder) if owns(kind, str(holder.get("__file__")), suspects[key])}
         else:
             dicts.append(holder)
-    for holder in gc.get_referrers(*dicts) if dicts else ():
+    for holder in _holders(dicts):
         kind = type(holder)
         attributes = getattr(holder, "__dict__", None) if kind.__module__ != "builtins" else None
         if any(attributes is each for each in dicts):
             owned |= {key for key in held_by(attributes) if owns(kind, _file_of_class(kind), suspects[key])}
     return owned - held_by(variables)
+
+
+def _holders(things: list[Any]) -> list[Any]:
+    """Return all that refers to some of `things`."""
+    if len(things) < 100:
+        return gc.get_referrers(*things)
+    # It compares every reference with every thing: of many, a set tells sooner.
+    ids = set(map(id, things))
+    return [holder for holder in gc.get_objects() if not ids.isdisjoint(map(id, gc.get_referents(holder)))]
 
 
 def _classes(cause: Cause) -> tuple[type, ...]:
@@ -562,7 +579,7 @@ CAUSES = (
         "socket:socket",
         lambda sock: sock.fileno() >= 0,
         _socket,
-        "Open it in a `with` block, or close() it.",
+        "Open it, or the client that it belongs to, in a `with` block, or close() it.",
         (lambda sock: sock.close(),),
     ),
     Cause(
