@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+import types
 import weakref
 from asyncio import events
 
@@ -322,6 +323,24 @@ def test_what_a_library_awaits_is_named_alike_in_both_forms_of_its_calls():
         "made by a factory": ["File.read", None],
         "anext": ["Client.fetch", None],
     }
+
+
+@pytest.mark.parametrize("file", ["own.py", awaiting.LIBRARY[0] + "/library.py"])
+def test_what_a_coroutine_deletes_is_gone_at_once(file):
+    """A trace that looks at what the coroutine refers to does not hold on to it."""
+
+    async def deletes():
+        value = {1}
+        await asyncio.sleep(0)
+        reference = weakref.ref(value)
+        del value
+        return reference()
+
+    async def main():
+        assert await asyncio.create_task(function()) is None
+
+    function = types.FunctionType(deletes.__code__.replace(co_filename=file), globals())
+    record(main)
 
 
 def test_libraries_that_the_guide_teaches(tmp_path):

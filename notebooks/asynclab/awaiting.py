@@ -111,14 +111,20 @@ def _last(name: str) -> str:
 def _qualified_name(link: Link) -> str:
     """Return the qualified name of a link; that of a method made in a function is its object's class and own name.
 
-    A factory of methods, such as aiofiles has, closes over the name of the method that it makes.
+    aiofiles and others make their methods so. The object is found among what the coroutine refers to. (Reading
+    `frame.f_locals` would be simpler, but until Python 3.12 it keeps alive what the coroutine deletes later.)
     """
     name = getattr(link.awaitable, "__qualname__", link.code.co_qualname)
     if "<locals>" not in name:
         return name
-    values = link.frame.f_locals
-    given = [values.get(variable) for variable in link.code.co_freevars]
-    names = [text for text in given if isinstance(text, str) and text.isidentifier()]
-    if names and "self" in values:
-        return f"{type(values['self']).__qualname__}.{names[0]}"
-    return _last(name)
+    held = gc.get_referents(link.awaitable)
+    methods = (
+        f"{type(owner).__qualname__}.{attribute}"
+        for function in held
+        if isinstance(function, types.FunctionType) and function.__code__ is link.code
+        for owner in held
+        for kind in type(owner).__mro__
+        for attribute, value in vars(kind).items()
+        if value is function
+    )
+    return next(methods, _last(name))
