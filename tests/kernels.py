@@ -134,6 +134,9 @@ class Kernel:
     Raises RuntimeError if the kernel does not answer within `startup_timeout` seconds, or dies.
     """
 
+    # Sockets in a folder of its own, where there are such: the client of another kernel cannot come by mistake.
+    transport = "ipc" if os.name == "posix" else "tcp"
+
     def __init__(self, cwd: str | os.PathLike[str], *, startup_timeout: float = 120) -> None:
         self.started: list[str] = []  # ids in the order in which the kernel began to execute them
         self.replies: dict[str, Reply] = {}  # by id, in the order in which they were sent
@@ -155,6 +158,8 @@ class Kernel:
         self._directory = tempfile.TemporaryDirectory(prefix="kernel-")
         self._log_path = Path(self._directory.name, "stderr.txt")
         self.manager = new_manager(KernelManager)
+        self.manager.connection_file = os.path.join(self._directory.name, "k.json")
+        self.manager.transport = self.transport
         self.client: Any = None  # a BlockingKernelClient once there is something to talk to
         with self._log_path.open("wb") as log:  # the child keeps its own handle
             # stdout only repeats what cells and their child processes print, and those are replies.

@@ -131,6 +131,7 @@ def test_a_port_that_another_program_took_costs_a_second_start_only(tmp_path, mo
 
         chosen, genuine = [], LocalPortCache.find_available_port
         monkeypatch.setattr(LocalPortCache, "find_available_port", find_available_port)
+        monkeypatch.setattr(Kernel, "transport", "tcp")
         with Kernel(cwd=tmp_path) as kernel:
             assert kernel.run("print(42)").text == "42\n"
     assert len(chosen) == 10  # two starts, of five ports each
