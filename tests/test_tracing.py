@@ -343,6 +343,29 @@ def test_what_a_coroutine_deletes_is_gone_at_once(file):
     record(main)
 
 
+def test_debug_mode_names_the_lines_that_made_a_handle_or_a_task():
+    async def main():
+        loop = asyncio.get_running_loop()
+        loop.set_debug(True)
+        with Trace():
+            made = [loop.call_soon(int), loop.call_soon_threadsafe(int), loop.create_task(nap(0))]
+        assert {each._source_traceback[-1].filename for each in made} == {__file__}
+        await made[-1]
+
+    record(main)
+
+
+def test_a_method_of_the_loop_that_is_called_back_bears_its_own_name():
+    async def numbers():
+        yield 1
+
+    async def main():
+        await anext(numbers())  # dropped unfinished: the loop makes a task that closes it
+        await asyncio.sleep(0.01)
+
+    assert "BaseEventLoop.create_task" in [callback.name for callback in record(main).callbacks]
+
+
 def test_libraries_that_the_guide_teaches(tmp_path):
     async def main():
         async def hello(request):

@@ -351,6 +351,7 @@ class _Recorder:
             settle(events.Handle, "_run")
             run, hooks = self._functions(loop, task, everything)
             for name, function in zip(_HOOKS, hooks, strict=True):
+                function.__qualname__ = f"BaseEventLoop.{name}"  # the loop calls back its own create_task at times
                 replace(loop, name, function, self)
             replace(events.Handle, "_run", run, self)
         _inside.set((*_inside.get(), self._mark))
@@ -584,6 +585,7 @@ class _Recorder:
                 row._due = when if relayed is None else relayed
                 return handle
             due[id(handle)] = when if relayed is None else relayed
+            _leave_source(handle)
             if row is None and isinstance(task, _TASKS) and not task.done() and is_ours(handle._context):
                 parent = running()
                 if id(task) not in rows:
@@ -599,6 +601,7 @@ class _Recorder:
                 settle(loop, "call_soon_threadsafe")
             else:
                 due[id(handle)] = when
+                _leave_source(handle)
             return handle
 
         def create_task(coro: Any, **options: Any) -> asyncio.Task:
@@ -616,6 +619,7 @@ class _Recorder:
                     back_to(creator)
             if recorder.over or not isinstance(task, _TASKS):
                 return task
+            _leave_source(task)
             row = rows.get(id(task)) or making_it.row
             if row is not None and row._task() is task:
                 _rename(row, task, name)
@@ -754,6 +758,13 @@ _end_of_step.unseen_by_traces = True  # a function so marked is no part of what 
 def _runs(task: asyncio.Task | None) -> bool:
     """Return whether a step of `task` is being run, be it by a loop that has begun another one inside of it."""
     return task is not None and not task.done() and getattr(task.get_coro(), "cr_running", False)
+
+
+def _leave_source(made: Any) -> None:
+    """Let debug mode say that the caller of a replacement made a handle or task, as asyncio does for its functions."""
+    frames = getattr(made, "_source_traceback", None)
+    if frames and isinstance(frames, list) and frames[-1].filename == __file__:
+        del frames[-1]
 
 
 def _name_of(task: asyncio.Task) -> str:
