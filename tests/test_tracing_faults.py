@@ -367,6 +367,7 @@ def test_an_interrupt_while_the_recorder_works_loses_no_callback():
     assert len(reached) > 20
 
 
+@pytest.mark.filterwarnings("ignore:coroutine 'sleep' was never awaited")  # a signal just before its create_task()
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # a signal in a weakref's callback
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer that sends signals")
 def test_signals_that_arrive_anywhere():

@@ -361,7 +361,7 @@ class _Recorder:
 
     def stop(self) -> None:
         """Record no more, and take everything back. However far it came, it may be done again."""
-        if self.began is None:
+        if self._loop is None:
             return
         with _turns:
             if self.ended is None:
@@ -381,6 +381,7 @@ class _Recorder:
             if task is not None:
                 _rename(row, task)
             row._task = None
+        self._loop = None  # it holds whatever is scheduled on it
 
     # ------------------------------------------------------------ its log
 
@@ -664,7 +665,8 @@ class _Recorder:
             nonlocal now, opener, relayed, asleep, awake, idle_since, called, opened
             if handle._loop is not loop or recorder.over:
                 try:
-                    if recorder.over:
+                    if recorder.over or loop.is_closed():
+                        recorder.over = True  # be it that its end was cut short: on a closed loop there is no more
                         settle(events.Handle, "_run")
                 finally:
                     below_run(handle)
