@@ -305,6 +305,7 @@ def test_callbacks_that_answer_strangely_are_run_and_recorded(kind):
             loop.call_later(0, callback)
             loop.call_soon_threadsafe(callback)
             await loop.run_in_executor(None, callback)
+            await nap()  # a thread may be done before it is awaited
         assert len([each for each in trace.callbacks if each.name in ("Answering", "Mock")]) == 3
         assert trace.work[0].end is not None
 
