@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 __all__ = ["LIBRARY", "Waiting", "chain", "describe", "is_library", "look_through"]
 
 # Where libraries lie: code in these folders is not the user's.
-LIBRARY = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+LIBRARY = tuple(sorted({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}))
 
 _KINDS = {  # of what can be awaited through: the attributes that hold its frame, its code and what it awaits
     types.CoroutineType: ("cr_frame", "cr_code", "cr_await"),
