@@ -10,6 +10,7 @@ import asyncio
 import gc
 import json
 import os
+import signal
 import subprocess
 import sys
 import unittest
@@ -139,6 +140,9 @@ class Outcomes(unittest.TestResult):
 def main(way: str, *names: str) -> None:
     """Run the tests of these names; write what became of each into the working directory."""
     outcomes = Outcomes(Traces().check if way == "traced" else lambda: None)
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # ignored in the background, where a test would wait for ever
     gc.freeze()  # many of the tests collect garbage: they need not look at all that is imported here
     unittest.defaultTestLoader.loadTestsFromNames(names).run(outcomes)
     Path(OUTCOMES).write_text(json.dumps(outcomes.of))
