@@ -718,6 +718,9 @@ class _Recorder:
                     row._ready = when if when > row._last else row._last
                     row._open = start
             except BaseException:  # an interrupt: whoever waits for this callback must not wait for ever
+                now = outer
+                if row is not None:
+                    row._open = None
                 below_run(handle)
                 raise
             try:
