@@ -366,21 +366,29 @@ def test_a_method_of_the_loop_that_is_called_back_bears_its_own_name():
     assert "BaseEventLoop.create_task" in [callback.name for callback in record(main).callbacks]
 
 
+@contextlib.asynccontextmanager
+async def hello_server():
+    """The URL of a page that takes 10 ms, served on this loop, and a session to ask for it."""
+
+    async def hello(request):
+        await asyncio.sleep(0.01)
+        return web.Response(text="hello")
+
+    app = web.Application()
+    app.router.add_get("/", hello)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    async with aiohttp.ClientSession() as session:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}/", session
+    await runner.cleanup()
+
+
 def test_libraries_that_the_guide_teaches(tmp_path):
     async def main():
-        async def hello(request):
-            return await asyncio.sleep(0.005, web.Response(text="hello"))
-
-        app = web.Application()
-        app.router.add_get("/", hello)
-        runner = web.AppRunner(app)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
-        async with aiohttp.ClientSession() as session:
+        async with hello_server() as (url, session):
             await asyncio.create_task(get(session, url), name="await")
             await asyncio.create_task(get_with(session, url), name="async with")
-        await runner.cleanup()
         await asyncio.create_task(write(tmp_path / "file"), name="files")
 
     async def get(session, url):
@@ -834,18 +842,8 @@ def test_streams_and_a_subprocess():
 
 
 def test_aiohttp_client_and_server_on_one_loop():
-    async def hello(request):
-        await asyncio.sleep(0.01)
-        return web.Response(text="hello")
-
     async def main():
-        app = web.Application()
-        app.router.add_get("/", hello)
-        runner = web.AppRunner(app)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
-        async with aiohttp.ClientSession() as session:
+        async with hello_server() as (url, session):
 
             async def get():
                 async with session.get(url) as response:
@@ -854,7 +852,6 @@ def test_aiohttp_client_and_server_on_one_loop():
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(get(), name=f"get {i}") for i in range(3)]
         assert [task.result() for task in tasks] == ["hello"] * 3
-        await runner.cleanup()
 
     trace = record(main)
     for i in range(3):

@@ -166,9 +166,9 @@ class Exercise:
         try:
             message = self._unfit(function)
             if not message:
-                async with _turn():  # one loop can be traced once at a time
+                async with _turn():  # each run puts back what its function changed: two at a time would mix that up
                     message, fault = await self._try(function)
-        except RuntimeError as error:  # no fault of the function: nothing here can be run under a trace now
+        except RuntimeError as error:  # no fault of the function: this loop cannot be traced
             why = str(error).rstrip(".")
             return self._outcome("not yet", f"a check cannot run here. {why[:1].upper()}{why[1:]}.")
         except Exception as error:  # a property met something that fights back, such as an __eq__ that raises
