@@ -9,8 +9,8 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "notebooks"))
 
 from asynclab import figures, trace  # noqa: E402
-from asynclab.drawing import draw_tasks  # noqa: E402
-from asynclab.timeline import Timeline  # noqa: E402
+from asynclab.tracing.drawing import draw_tasks  # noqa: E402
+from asynclab.tracing.timeline import Timeline  # noqa: E402
 
 
 async def heartbeat() -> None:

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from asynclab import drawing, figures
-from asynclab.drawing import draw_crowd, draw_tasks, shown_names, tree
-from asynclab.timeline import Timeline
-from asynclab.tracing import Log
+from asynclab import figures
+from asynclab.tracing import drawing
+from asynclab.tracing.drawing import draw_crowd, draw_tasks, shown_names, tree
+from asynclab.tracing.recorder import Log
+from asynclab.tracing.timeline import Timeline
 
 
 @dataclass(eq=False)

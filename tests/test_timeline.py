@@ -13,7 +13,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_hex
 
 from asynclab import trace
-from asynclab.drawing import draw_tasks, lanes, shown_names, tree
+from asynclab.tracing.drawing import draw_tasks, lanes, shown_names, tree
 
 
 async def nap(seconds=0.01):

@@ -23,8 +23,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from asynclab import awaiting, tracing
-from asynclab.tracing import Trace
+from asynclab.tracing import awaiting, recorder
+from asynclab.tracing.recorder import Trace
 
 GENUINE_RUN = events.Handle._run
 needs_eager_tasks = pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with Python 3.12")
@@ -72,7 +72,7 @@ def check_invariants(trace):
 
 def assert_no_residue():
     assert events.Handle._run is GENUINE_RUN
-    assert tracing._inside.get() == ()
+    assert recorder._inside.get() == ()
 
 
 def record(main, **options):
@@ -84,7 +84,7 @@ def record(main, **options):
         with Trace(**options) as trace:
             await main()
         assert set(loop.__dict__) == before
-        assert tracing._inside.get() == ()
+        assert recorder._inside.get() == ()
         return trace
 
     trace = asyncio.run(outer())
@@ -416,7 +416,7 @@ def test_a_loop_inside_a_step():
     """nest_asyncio runs a loop inside a task's step: the task is not running meanwhile, nor asleep."""
     program = """
 import asyncio, json, nest_asyncio2, sys
-from asynclab.tracing import Trace
+from asynclab.tracing.recorder import Trace
 nest_asyncio2.apply()
 
 async def inner():

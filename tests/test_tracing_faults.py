@@ -16,12 +16,12 @@ from unittest import mock
 
 import pytest
 
-from asynclab import awaiting, replacing, tracing
-from asynclab.tracing import Trace
+from asynclab.tracing import awaiting, recorder, replacing
+from asynclab.tracing.recorder import Trace
 from kernels import Kernel
 from test_tracing import GENUINE_RUN, assert_no_residue, check_invariants, nap, row
 
-FILES = {module.__file__ for module in (tracing, replacing, awaiting)}
+FILES = {module.__file__ for module in (recorder, replacing, awaiting)}
 HOOKS = ("call_soon", "call_soon_threadsafe", "create_task", "run_in_executor")
 
 
@@ -376,7 +376,7 @@ def test_signals_that_arrive_anywhere():
     program = """
 import asyncio, gc, random, signal
 from asyncio import events
-from asynclab.tracing import Trace
+from asynclab.tracing.recorder import Trace
 
 genuine, rng = events.Handle._run, random.Random(1)
 

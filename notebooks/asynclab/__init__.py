@@ -5,6 +5,6 @@ from .exercises import progress
 from .measure import compare, sweep
 from .services import Services
 from .session import begin, end
-from .timeline import trace
+from .tracing.timeline import trace
 
 __all__ = ["Services", "begin", "compare", "end", "explore", "progress", "sweep", "trace"]

@@ -24,7 +24,7 @@ import bench
 from bench import Column, Row, Section, peer
 
 from asynclab.figures import duration, percent, ratio, size
-from asynclab.tracing import Trace
+from asynclab.tracing.recorder import Trace
 
 Recorder = Callable[[], AbstractContextManager]
 UNTRACED, OURS, VIZTRACER = "untraced", "asynclab", "viztracer"

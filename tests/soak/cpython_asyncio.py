@@ -23,7 +23,7 @@ import pytest
 
 import stored
 import test_tracing
-from asynclab.tracing import _HOOKS, Trace
+from asynclab.tracing.recorder import _HOOKS, Trace
 
 PACKAGE = "test.test_asyncio"
 OUTCOMES = "outcomes.json"

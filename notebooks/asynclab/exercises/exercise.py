@@ -18,7 +18,7 @@ from html import escape
 from typing import Any, ClassVar
 
 from ..figures import BLUE, FAINT, GREEN, INK, RULE, VERMILLION
-from ..timeline import Timeline
+from ..tracing.timeline import Timeline
 from . import learner
 from .properties import Property, judge
 from .running import Run, run

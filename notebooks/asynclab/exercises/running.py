@@ -37,9 +37,9 @@ from dataclasses import dataclass
 from time import perf_counter as clock
 from typing import Any
 
-from ..awaiting import chain
-from ..timeline import Timeline
-from ..tracing import TaskRow
+from ..tracing.awaiting import chain
+from ..tracing.recorder import TaskRow
+from ..tracing.timeline import Timeline
 from .probes import Event, Interval, current_run
 from .stopping import Stopped, Watchdog, their_place
 from .world import HOOKS, NEEDED, Names, World, files

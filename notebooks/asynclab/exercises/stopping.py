@@ -31,7 +31,7 @@ from contextlib import ExitStack, suppress
 from time import perf_counter as clock
 from typing import Protocol
 
-from .. import awaiting, tracing
+from ..tracing import awaiting, recorder
 
 __all__ = ["Pursuit", "Stopped", "Watchdog"]
 
@@ -44,7 +44,7 @@ _sleep, _set_signal, _get_ident, _getframe = time.sleep, signal.signal, threadin
 _genuine_handle_run = asyncio_events.Handle._run.__code__
 _HERE = os.path.dirname(__file__)
 _OURS = {os.path.join(_HERE, name) for name in ("running.py", "stopping.py", "world.py", "probes.py")}
-_OURS |= {tracing.__file__}
+_OURS |= {recorder.__file__}
 _LOOPS = {asyncio_events.__file__, asyncio.base_events.__file__}
 _LIBRARY = (*awaiting.LIBRARY, "<frozen")
 

@@ -23,9 +23,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, PathPatch
 from matplotlib.path import Path
 
-from . import figures
-from .figures import BLUE, FAINT, GREEN, GRID, INK, ORANGE, RULE, VERMILLION, duration, percent
-from .tracing import TaskRow, Trace, Work
+from .. import figures
+from ..figures import BLUE, FAINT, GREEN, GRID, INK, ORANGE, RULE, VERMILLION, duration, percent
+from .recorder import TaskRow, Trace, Work
 
 READY_FACE, WAITING, IDLE, OTHER, CANCEL, BIRTH = "#FCEBC8", "#D5DCE4", "#F0F3F6", "#4A525C", "#A3317F", "#A9B2BC"
 AREA, LINE = "#B9C4D0", "#C9D2DC"  # what waits, in a crowd

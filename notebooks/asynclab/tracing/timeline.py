@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import figures
+from .. import figures
+from ..figures import duration, percent, shorten
 from .drawing import Record, draw_crowd, draw_tasks, lanes, plain, reason_in_words, shown_names, tree
-from .figures import duration, percent, shorten
-from .tracing import TaskRow, Trace
+from .recorder import TaskRow, Trace
 
 MANY = 30  # tasks: with more, a row for each would be too much to read
 _LINES = 60  # of a table
@@ -24,7 +24,7 @@ def trace(title: str = "", *, slow: float = 0.1, everything: bool = False, limit
     """Record what the tasks of a `with` block do; let the cell end with the result to see it.
 
     `title` heads the picture. A run of `slow` seconds or more is marked as blocking the loop. `everything` and
-    `limit` are those of `asynclab.tracing.Trace`, which also lists the errors raised on entry.
+    `limit` are those of `asynclab.tracing.recorder.Trace`, which also lists the errors raised on entry.
 
         with trace("Two naps") as naps:
             await asyncio.gather(nap(), nap())
