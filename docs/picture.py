@@ -8,7 +8,8 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "notebooks"))
 
-from asynclab import figures, trace  # noqa: E402
+from asynclab import trace  # noqa: E402
+from asynclab.page.html import png  # noqa: E402
 from asynclab.tracing.drawing import draw_tasks  # noqa: E402
 from asynclab.tracing.timeline import Timeline  # noqa: E402
 
@@ -46,5 +47,5 @@ async def main() -> Timeline:
 if __name__ == "__main__":
     timeline = asyncio.run(main())
     picture = HERE / "timeline.png"
-    picture.write_bytes(figures.png(draw_tasks(timeline, timeline.title)))
+    picture.write_bytes(png(draw_tasks(timeline, timeline.title)))
     print(f"{picture.name}: {timeline.alt()}")

@@ -353,7 +353,7 @@ def images(notebook: Notebook) -> list[str]:
             data = output.get("data", {})
             pieces.append((data.get("text/html", ""), True))
             complaints += [
-                f"cell {cell.id!r}: a bare {kind}, which has no alternative text: show it with asynclab.figures"
+                f"cell {cell.id!r}: a bare {kind}, which has no alternative text: show it with asynclab.page.html"
                 for kind in data
                 if kind.startswith("image/")
             ]

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from asynclab import figures
+from asynclab.page import style
 from asynclab.tracing import drawing
 from asynclab.tracing.drawing import draw_crowd, draw_tasks, shown_names, tree
 from asynclab.tracing.recorder import Log
@@ -140,7 +140,7 @@ def ink(figure, axes, bands):
     """The share of black in each pixel column of bands of the axes: (y, height) each."""
     canvas = FigureCanvasAgg(figure)
     figure.set_dpi(200)
-    with figures.style():
+    with style.applied():
         canvas.draw()
     pixels = 1 - np.asarray(canvas.buffer_rgba())[::-1, :, 0] / 255
     for y, height in bands:

@@ -9,7 +9,10 @@ import matplotlib as mpl
 import pytest
 from PIL import Image
 
-from asynclab import figures
+from asynclab.page import style
+from asynclab.page.html import bundle, image, png
+from asynclab.page.numbers import duration, percent, ratio, size
+from asynclab.page.table import table
 
 
 @pytest.mark.parametrize(
@@ -29,52 +32,52 @@ from asynclab import figures
     ],
 )
 def test_durations(seconds, text):
-    assert figures.duration(seconds) == text
+    assert duration(seconds) == text
 
 
 def test_ratios_shares_and_sizes():
-    assert [figures.ratio(value) for value in (0.98, 1, 4.987, 12345)] == ["0.980x", "1.00x", "4.99x", "12,345x"]
-    assert figures.percent(0.345) == "34 %"
-    assert [figures.size(count) for count in (12, 16384, 1e9, 5e12)] == ["12 B", "16.0 KiB", "954 MiB", "4,657 GiB"]
+    assert [ratio(value) for value in (0.98, 1, 4.987, 12345)] == ["0.980x", "1.00x", "4.99x", "12,345x"]
+    assert percent(0.345) == "34 %"
+    assert [size(count) for count in (12, 16384, 1e9, 5e12)] == ["12 B", "16.0 KiB", "954 MiB", "4,657 GiB"]
 
 
 def test_a_number_that_gains_a_digit_moves_nothing():
-    def table(number):
-        return figures.table(("task", "took", "why"), [("a", number, "sleep")], words=("why",))
+    def text(number):
+        return table(("task", "took", "why"), [("a", number, "sleep")], words=("why",))
 
-    assert table("9.99 ms").replace("9.99 ms", "#" * 7) == table("10.1 ms").replace("10.1 ms", "#" * 7)
-    assert table("1 s").splitlines()[0] == "task      took  why"
+    assert text("9.99 ms").replace("9.99 ms", "#" * 7) == text("10.1 ms").replace("10.1 ms", "#" * 7)
+    assert text("1 s").splitlines()[0] == "task      took  why"
 
 
 def test_a_table_with_a_cell_too_few_is_refused():
     with pytest.raises(ValueError, match="needs 2 cells"):
-        figures.table(("a", "b"), [("1",)])
+        table(("a", "b"), [("1",)])
 
 
 def test_a_figure_is_shown_with_its_words():
-    fig = figures.figure(height=1)
-    axes = figures.inches(fig, 0.5, 0.3, 0.1, 0.1)
-    axes.plot([0, 1], [0, 1], color=figures.BLUE)
-    shown = figures.bundle(figures.image(fig, 'a "line" that\nrises'), "x < y")
+    fig = style.figure(height=1)
+    axes = style.inches(fig, 0.5, 0.3, 0.1, 0.1)
+    axes.plot([0, 1], [0, 1], color=style.BLUE)
+    shown = bundle(image(fig, 'a "line" that\nrises'), "x < y")
     html = shown["text/html"]
     assert html.startswith("<!-- run this cell to see the measurement -->\n")
     assert 'alt="a &quot;line&quot; that rises" width="960"' in html
     assert "<pre>x &lt; y</pre>" in html
     assert shown["text/plain"] == "x < y"
     data = re.search(r'src="data:image/png;base64,([^"]+)"', html)[1]
-    image = Image.open(io.BytesIO(base64.b64decode(data)))
-    assert image.size == (1920, 200)
-    assert image.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
+    picture = Image.open(io.BytesIO(base64.b64decode(data)))
+    assert picture.size == (1920, 200)
+    assert picture.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
 
 
 def test_a_figure_without_words_is_refused():
     with pytest.raises(ValueError, match="alternative text"):
-        figures.image(figures.figure(), "a plot")
+        image(style.figure(), "a plot")
 
 
 def test_the_readers_own_settings_are_left_alone():
     assert mpl.get_backend()  # settled from here on
     before = dict(mpl.rcParams)
-    with figures.style():
-        figures.png(figures.figure(height=1))
+    with style.applied():
+        png(style.figure(height=1))
     assert dict(mpl.rcParams) == before

@@ -12,8 +12,8 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from nbval.plugin import get_sanitize_patterns
 
-from asynclab import figures
 from asynclab.history import History, at_most, history
+from asynclab.page import style
 from asynclab.windows import in_window, most_in_window
 
 RULES = get_sanitize_patterns((Path(__file__).parent / "nbval_sanitize.cfg").read_text(encoding="utf-8"))
@@ -163,18 +163,18 @@ def test_what_exceeds_the_limit_is_hatched():
 
 def test_series_differ_in_their_marks():
     figure = history("Six", {f"series {n}": EVEN for n in range(6)}, unit="items").plot()
-    marked = [line for line in figure.axes[0].lines if line.get_marker() in figures.MARKERS]
+    marked = [line for line in figure.axes[0].lines if line.get_marker() in style.MARKERS]
     assert [line.get_marker() for line in marked if line.get_transform() == figure.axes[0].transData] == [
-        *figures.MARKERS
+        *style.MARKERS
     ]
     places = [tuple(line.get_xdata()) for line in marked]
     assert len(set(itertools.chain(*places))) == sum(map(len, places)) - 5  # none hides another
-    assert {line.get_color() for line in marked} == set(figures.CYCLE)
+    assert {line.get_color() for line in marked} == set(style.CYCLE)
 
 
 def test_a_series_of_one_point_is_seen():
     axes = history("Short", {"long": EVEN, "short": [(1, 4)]}, unit="items").plot().axes[0]
-    marked = [line.get_xydata().tolist() for line in axes.lines if line.get_marker() == figures.MARKERS[1]]
+    marked = [line.get_xydata().tolist() for line in axes.lines if line.get_marker() == style.MARKERS[1]]
     assert marked[0] == [[1, 4]]
 
 
@@ -217,7 +217,7 @@ def test_every_text_is_on_the_page_and_none_on_another(crowd):
 
 
 def test_the_readers_own_settings_are_left_alone():
-    with figures.style():
+    with style.applied():
         inside = limiters().plot()
     assert texts(limiters().plot()) == texts(inside)
 

@@ -17,8 +17,9 @@ from pathlib import Path
 import pytest
 from nbval.plugin import get_sanitize_patterns
 
-from asynclab import figures, measure, work
+from asynclab import measure, work
 from asynclab.measure import Comparison, Point, Runs, Sweep, compare, sweep
+from asynclab.page.numbers import ratio
 
 RULES = get_sanitize_patterns((Path(__file__).parent / "nbval_sanitize.cfg").read_text(encoding="utf-8"))
 
@@ -372,7 +373,7 @@ def test_any_question_about_a_size_that_was_spared_has_an_answer(pass_time, memo
     spared = result["slow"][100]
     for unknown in (spared.median, spared.memory, result.ratio("slower", 10), result.ratio("slower", 10, of="memory")):
         assert math.isnan(unknown)
-        assert compared(figures.ratio(unknown)) == compared(figures.ratio(1.5)), "printed, it is a ratio like any other"
+        assert compared(ratio(unknown)) == compared(ratio(1.5)), "printed, it is a ratio like any other"
     assert result._repr_mimebundle_()["text/html"]
 
 

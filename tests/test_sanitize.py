@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from nbval.plugin import get_sanitize_patterns
 
-from asynclab import figures, history
+from asynclab import history
+from asynclab.page import table as tables
+from asynclab.page.numbers import duration, percent, ratio, size
 
 RULES = dict(get_sanitize_patterns(Path(__file__).with_name("nbval_sanitize.cfg").read_text("ascii")))
 
@@ -111,7 +113,7 @@ def test_every_rule_is_needed(pattern: str) -> None:
     assert any(without(one) != without(other) for one, other in ALIKE)
 
 
-@pytest.mark.parametrize("form", [figures.duration, figures.ratio, figures.percent, figures.size, history.at_most])
+@pytest.mark.parametrize("form", [duration, ratio, percent, size, history.at_most])
 def test_every_printed_number_is_blanked(form: Callable[[float], str]) -> None:
     """Whatever the formatter prints, at whatever width of its column, is the same after the rules."""
     rng = random.Random(0)
@@ -127,8 +129,8 @@ def test_a_table_keeps_its_structure() -> None:
 
     def table(names: str, seconds: float, end: str = "done") -> str:
         header = ("task", "outcome", "ran", "share")
-        rows = [(name, end, figures.duration(seconds), figures.percent(seconds / 3)) for name in names]
-        return sanitize(figures.table(header, rows, words=("outcome",)))
+        rows = [(name, end, duration(seconds), percent(seconds / 3)) for name in names]
+        return sanitize(tables.table(header, rows, words=("outcome",)))
 
     assert table("abc", 0.301) == table("abc", 2.5) == table("abc", 4e-7)
     assert len({table("abc", 1), table("acb", 1), table("ab", 1), table("abc", 1, "cancelled")}) == 4

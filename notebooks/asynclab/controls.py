@@ -29,7 +29,9 @@ from IPython import get_ipython
 from IPython.core.formatters import DisplayFormatter
 from IPython.display import display, update_display
 
-from .figures import RULE, VERMILLION, duration, shorten, text_width
+from .page.numbers import duration
+from .page.style import RULE, VERMILLION, text_width
+from .page.table import shorten
 
 _REST = 0.15  # seconds that the controls must be left alone before a run: a key held down is one change, not fifty
 _POLL = 0.05  # seconds between two looks whether the cell that runs has ended

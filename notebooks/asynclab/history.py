@@ -10,11 +10,13 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from . import figures
 from .charts import draw_history
-from .figures import duration
+from .page import style
+from .page.html import bundle, image
+from .page.numbers import duration
+from .page.table import table
 
-MOST_SERIES = len(figures.CYCLE)  # more would not be told apart in one picture
+MOST_SERIES = len(style.CYCLE)  # more would not be told apart in one picture
 
 Point = tuple[float, float]  # a moment in seconds, and the value from then on
 
@@ -22,7 +24,7 @@ Point = tuple[float, float]  # a moment in seconds, and the value from then on
 def at_most(value: float) -> str:
     """Return the highest of all values, such as "60 at most". It may differ from run to run, and strict nbval lets it.
 
-    Only `figures.duration`, `ratio`, `percent` and `size` are blanked likewise; a bare number is compared.
+    Only `duration`, `ratio`, `percent` and `size` are blanked likewise; a bare number is compared.
     """
     return f"{_number(value)} at most"
 
@@ -89,7 +91,7 @@ class History:
         if words:
             header += ["above for", words]
             rows = [[*row, duration(self.above(row[0])), self._verdict(row[0])] for row in rows]
-        return f"{figures.table(header, rows, self.title, words=(words,))}\n\nCounted: {self.unit}."
+        return f"{table(header, rows, self.title, words=(words,))}\n\nCounted: {self.unit}."
 
     def alt(self) -> str:
         """Return the findings in words, for those who do not see the figure."""
@@ -113,7 +115,7 @@ class History:
         return draw_history(self)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        return figures.bundle(figures.image(self.plot(), self.alt()), self.text())
+        return bundle(image(self.plot(), self.alt()), self.text())
 
     def __str__(self) -> str:
         return self.text()

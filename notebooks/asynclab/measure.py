@@ -27,8 +27,10 @@ from IPython import get_ipython
 from IPython.display import display
 from matplotlib.figure import Figure
 
-from . import figures
 from .charts import draw_comparison, draw_sweep
+from .page import numbers
+from .page.html import bundle, image
+from .page.table import table
 
 _MOST_RUNS = 5  # of one point of a sweep: more would refine what is read from a logarithmic scale
 
@@ -106,8 +108,8 @@ class Comparison:
         rows = []
         for name in self.names:
             runs, least_and_most = self[name], self.ratio_range(name) if name != first else (1.0, 1.0)
-            times = [figures.duration(t) for t in (runs.median, runs.fastest, runs.slowest)]
-            rows.append([name, *times, *map(figures.ratio, (self.ratio(name), *least_and_most))])
+            times = [numbers.duration(t) for t in (runs.median, runs.fastest, runs.slowest)]
+            rows.append([name, *times, *map(numbers.ratio, (self.ratio(name), *least_and_most))])
         notes = [
             f'{count} runs each, by turns. "as fast": the median of "{first}" over this median, so above 1x is faster;',
             "at least and at most, from the fastest and slowest runs. If 1x lies between these two, the ranges overlap",
@@ -115,9 +117,9 @@ class Comparison:
         ]
         if self.ideal is not None:
             header.append("over ideal")
-            rows = [[*row, figures.ratio(self[row[0]].median / self.ideal)] for row in rows]
-            notes.append(f"ideal: {figures.duration(self.ideal)}; over ideal: the median over that.")
-        return "\n".join([figures.table(header, rows, self.title), "", *notes])
+            rows = [[*row, numbers.ratio(self[row[0]].median / self.ideal)] for row in rows]
+            notes.append(f"ideal: {numbers.duration(self.ideal)}; over ideal: the median over that.")
+        return "\n".join([table(header, rows, self.title), "", *notes])
 
     def alt(self) -> str:
         """Return the findings in words, for those who do not see the figure."""
@@ -125,14 +127,14 @@ class Comparison:
         said = [f'"{self.title}": bars of running time, the median of {count} runs each, with every run as a mark.']
         for name in self.names:
             runs = self[name]
-            low, high = figures.duration(runs.fastest), figures.duration(runs.slowest)
-            said.append(f"{name}: {figures.duration(runs.median)}, between {low} and {high}")
+            low, high = numbers.duration(runs.fastest), numbers.duration(runs.slowest)
+            said.append(f"{name}: {numbers.duration(runs.median)}, between {low} and {high}")
             if name != first:
-                least, most = map(figures.ratio, self.ratio_range(name))
-                said[-1] += f"; {figures.ratio(self.ratio(name))} as fast as {first}, between {least} and {most}"
+                least, most = map(numbers.ratio, self.ratio_range(name))
+                said[-1] += f"; {numbers.ratio(self.ratio(name))} as fast as {first}, between {least} and {most}"
             said[-1] += "."
         if self.ideal is not None:
-            said.append(f"A dashed line marks the ideal, {figures.duration(self.ideal)}.")
+            said.append(f"A dashed line marks the ideal, {numbers.duration(self.ideal)}.")
         return " ".join(said)
 
     def plot(self) -> Figure:
@@ -140,13 +142,13 @@ class Comparison:
         return draw_comparison(self)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        return figures.bundle(figures.image(self.plot(), self.alt()), self.text())
+        return bundle(image(self.plot(), self.alt()), self.text())
 
     def __str__(self) -> str:
         return self.text()
 
     def __repr__(self) -> str:
-        medians = ", ".join(f"{name} {figures.duration(self[name].median)}" for name in self.names)
+        medians = ", ".join(f"{name} {numbers.duration(self[name].median)}" for name in self.names)
         return f"<Comparison {self.title!r}: {medians}>"
 
 
@@ -210,24 +212,24 @@ class Sweep:
         rows = [self._row(name, size) for size in self.sizes for name in self.names]
         notes = [
             f"runs: how many a point rests on, at most {_MOST_RUNS}, made by turns. 0x: not run, because one run would",
-            f"take more than the budget of {figures.duration(self.budget)}; its numbers are what growth predicts.",
+            f"take more than the budget of {numbers.duration(self.budget)}; its numbers are what growth predicts.",
         ]
         if self.ideal is not None:
             notes.append("over ideal: the median over the ideal time at that size.")
         if self.has_memory:
             notes.append("memory: the most that Python held at once in this process, for this run alone.")
         header = [self.unit if name == "N" else name for name in rows[0]]
-        return "\n".join([figures.table(header, [list(row.values()) for row in rows], self.title), "", *notes])
+        return "\n".join([table(header, [list(row.values()) for row in rows], self.title), "", *notes])
 
     def _row(self, name: str, size: int) -> dict[str, str]:
         runs, median = self[name][size].runs, self.expected(name, size)
-        row = {"variant": name, "N": f"{size:,}", "median": figures.duration(median)}
-        row["fastest"], row["slowest"] = (figures.duration(pick(runs, default=median)) for pick in (min, max))
+        row = {"variant": name, "N": f"{size:,}", "median": numbers.duration(median)}
+        row["fastest"], row["slowest"] = (numbers.duration(pick(runs, default=median)) for pick in (min, max))
         row["runs"] = f"{len(runs)}x"
         if self.ideal is not None:
-            row["over ideal"] = figures.ratio(median / self.ideal[size])
+            row["over ideal"] = numbers.ratio(median / self.ideal[size])
         if self.has_memory:
-            row["memory"] = figures.size(_estimate(self[name], size, "memory"))
+            row["memory"] = numbers.size(_estimate(self[name], size, "memory"))
         return row
 
     def alt(self) -> str:
@@ -241,10 +243,10 @@ class Sweep:
                 for row in ends
             ]
             said.append(f"{name}: {', '.join(facts)}.")
-        budget = figures.duration(self.budget)
+        budget = numbers.duration(self.budget)
         said.append(f"On 0x runs: not run but predicted, because it would exceed the budget of {budget}.")
         if self.ideal is not None:
-            first, last = (figures.duration(self.ideal[size]) for size in (self.sizes[0], self.sizes[-1]))
+            first, last = (numbers.duration(self.ideal[size]) for size in (self.sizes[0], self.sizes[-1]))
             said.append(f"A dashed line marks the ideal, {first} at the first size and {last} at the last.")
         if self.has_memory:
             said.append("A second panel shows the peak memory.")
@@ -260,7 +262,7 @@ class Sweep:
         return draw_sweep(self)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        return figures.bundle(figures.image(self.plot(), self.alt()), self.text())
+        return bundle(image(self.plot(), self.alt()), self.text())
 
     def __str__(self) -> str:
         return self.text()

@@ -21,7 +21,7 @@ import pipelines
 import rate_limiters
 import trace_overhead
 
-from asynclab import figures
+from asynclab.page.html import png
 
 MEASURES: dict[str, Callable[[str], bench.Section]] = {
     "limiters": rate_limiters.measure,
@@ -55,7 +55,7 @@ def main() -> None:
     print("\n\n*: the best of its column. !: breaks the limit.")
     print(f"{time.perf_counter() - began:.0f} s in all. At the end: {bench.conditions()}.")
     options.figure.parent.mkdir(parents=True, exist_ok=True)
-    options.figure.write_bytes(figures.png(picture.draw(sections, before)))
+    options.figure.write_bytes(png(picture.draw(sections, before)))
     print(f"The picture: {options.figure}")
 
 

@@ -25,7 +25,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[2] / "notebooks"))
 
-from asynclab import figures
+from asynclab.page.numbers import duration
+from asynclab.page.table import table
 
 ROOT = Path(__file__).parents[2]
 # What takes minutes; what `make bench` does; the same in a hurry; and only whether it runs.
@@ -105,8 +106,8 @@ class Section:
         lines = [(name, *[cell(column, name) for column in self.columns]) for name in self.rows]
         header = ("", *[f"{column.name} " for column in self.columns])
         said = [f"Not installed, so left out: {', '.join(self.absent)}."] if self.absent else []
-        table = figures.table(header, [("(to reach)", *goals), *lines], textwrap.fill(self.title, 110))
-        return "\n".join([table, "", *self.notes, *said, *self.verdict()])
+        rows = table(header, [("(to reach)", *goals), *lines], textwrap.fill(self.title, 110))
+        return "\n".join([rows, "", *self.notes, *said, *self.verdict()])
 
     def verdict(self) -> list[str]:
         """Return what ours misses: goals, and columns in which a peer is better."""
@@ -189,7 +190,7 @@ async def _turns(count: int = 20_000) -> float:
 def conditions() -> str:
     """Return in one line what the figures depend on: among it how long the loop needs for one turn just now."""
     python = f"{platform.python_implementation()} {platform.python_version()}"
-    turn = figures.duration(statistics.median(asyncio.run(_turns()) for _ in range(5)))
+    turn = duration(statistics.median(asyncio.run(_turns()) for _ in range(5)))
     return f"{python}, {platform.system()}, {os.cpu_count()} cores, {load()}, one turn of the event loop {turn}"
 
 

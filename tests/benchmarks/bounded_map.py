@@ -26,7 +26,7 @@ import bench
 from bench import Column, Row, Section, count, peer
 
 import systems
-from asynclab.figures import duration, ratio, size
+from asynclab.page.numbers import duration, ratio, size
 
 taught = systems.load("03_concurrency_patterns")
 LIMIT = 100

@@ -23,7 +23,7 @@ from bench import Column, Row, Section, peer, share
 
 import systems
 from asynclab import Services
-from asynclab.figures import duration, ratio
+from asynclab.page.numbers import duration, ratio
 
 LIMIT = 100
 taught = systems.load("02_async_http_requests")

@@ -9,8 +9,8 @@ from bench import Column, Section
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from asynclab import figures
-from asynclab.figures import BLUE, FAINT, GRID, INK, RULE, VERMILLION, WIDTH
+from asynclab.page import style
+from asynclab.page.style import BLUE, FAINT, GRID, INK, RULE, VERMILLION, WIDTH
 
 ROW, HEAD, GAP = 0.19, 0.66, 0.28  # inches
 LEFT, RIGHT = 2.05, 0.1
@@ -21,11 +21,11 @@ KEY = "Blue: ours. Bold: the best. Dashed line: to be reached. ✕: breaks the l
 
 def draw(sections: Sequence[Section], conditions: str) -> Figure:
     """Return the picture of all sections, under a line that says how they were measured."""
-    with figures.style():
+    with style.applied():
         heights = [HEAD + ROW * len(section.rows) for section in sections]
         total = HEADER + sum(heights) + GAP * len(sections)
-        fig = figures.figure(WIDTH, total)
-        figures.title(fig, "What the code of the guide costs, beside its peers")
+        fig = style.figure(WIDTH, total)
+        style.title(fig, "What the code of the guide costs, beside its peers")
         _text(fig, 0.08, total - 0.42, f"{conditions}.", 8)
         _text(fig, 0.08, total - 0.58, KEY, 8)
         top = total - HEADER
@@ -35,25 +35,25 @@ def draw(sections: Sequence[Section], conditions: str) -> Figure:
     return fig
 
 
-def _text(fig: Figure, x: float, y: float, text: str, size: float, **style: object) -> None:
+def _text(fig: Figure, x: float, y: float, text: str, size: float, **look: object) -> None:
     """Write `text` at `x`, `y`, in inches from the lower left."""
     width, height = fig.get_size_inches()
-    style = {"color": FAINT, "va": "center", "parse_math": False} | style
-    fig.text(x / width, y / height, text, size=size, **style)
+    look = {"color": FAINT, "va": "center", "parse_math": False} | look
+    fig.text(x / width, y / height, text, size=size, **look)
 
 
 def _section(fig: Figure, section: Section, top: float) -> None:
     page = fig.get_size_inches()
     title, _, said = section.title.partition(": ")
     _text(fig, 0.08, top, title, 10, color=INK, weight="bold")
-    _text(fig, 0.08 + figures.text_width(title, 10) * 1.12 + 0.15, top, said, 7.5)
+    _text(fig, 0.08 + style.text_width(title, 10) * 1.12 + 0.15, top, said, 7.5)
     below = top - HEAD + 0.12
     for place, name in enumerate(section.rows):
         ours = name in section.ours
-        style = {"color": BLUE if ours else INK, "weight": "bold" if ours else "normal"}
+        look = {"color": BLUE if ours else INK, "weight": "bold" if ours else "normal"}
         if name in section.beside:
-            style |= {"color": FAINT, "style": "italic"}
-        _text(fig, 0.08, below - ROW * (place + 0.5), name, 8, **style)
+            look |= {"color": FAINT, "style": "italic"}
+        _text(fig, 0.08, below - ROW * (place + 0.5), name, 8, **look)
     columns = [column for column in section.columns if column.drawn][:DRAWN]
     width = (WIDTH - LEFT - RIGHT) / DRAWN
     for place, column in enumerate(columns):

@@ -18,7 +18,7 @@ import bench
 from bench import Column, Row, Section, count, peer
 
 import systems
-from asynclab.figures import duration, ratio
+from asynclab.page.numbers import duration, ratio
 
 taught = systems.load("03_concurrency_patterns")
 Handle = Callable[[int], Awaitable[object]]

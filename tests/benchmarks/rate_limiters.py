@@ -21,7 +21,7 @@ import bench
 from bench import Column, Row, Section, count, peer, share
 
 import systems
-from asynclab.figures import duration, ratio
+from asynclab.page.numbers import duration, ratio
 from asynclab.windows import most_in_window
 
 taught = systems.load("03_concurrency_patterns")

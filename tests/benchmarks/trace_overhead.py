@@ -23,7 +23,7 @@ from pathlib import Path
 import bench
 from bench import Column, Row, Section, peer
 
-from asynclab.figures import duration, percent, ratio, size
+from asynclab.page.numbers import duration, percent, ratio, size
 from asynclab.tracing.recorder import Trace
 
 Recorder = Callable[[], AbstractContextManager]

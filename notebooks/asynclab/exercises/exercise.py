@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any, ClassVar
 
-from ..figures import BLUE, FAINT, GREEN, INK, RULE, VERMILLION
+from ..page.style import BLUE, FAINT, GREEN, INK, RULE, VERMILLION
 from ..tracing.timeline import Timeline
 from . import learner
 from .properties import Property, judge

@@ -22,7 +22,7 @@ from typing import IO
 
 import platformdirs
 
-from ..figures import GREEN, RULE
+from ..page.style import GREEN, RULE
 
 VARIABLE = "ASYNCIO_GUIDE_DATA"
 _PATIENCE = 1.0  # seconds to wait for another notebook that is writing; it needs a few milliseconds

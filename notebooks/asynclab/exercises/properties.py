@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from ..figures import duration
+from ..page.numbers import duration
 from .probes import Interval
 from .running import Run
 from .stopping import Stopped

@@ -23,8 +23,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, PathPatch
 from matplotlib.path import Path
 
-from .. import figures
-from ..figures import BLUE, FAINT, GREEN, GRID, INK, ORANGE, RULE, VERMILLION, duration, percent
+from ..page import style
+from ..page.numbers import duration, percent
+from ..page.style import BLUE, FAINT, GREEN, GRID, INK, ORANGE, RULE, VERMILLION
+from ..page.table import shorten
 from .recorder import TaskRow, Trace, Work
 
 READY_FACE, WAITING, IDLE, OTHER, CANCEL, BIRTH = "#FCEBC8", "#D5DCE4", "#F0F3F6", "#4A525C", "#A3317F", "#A9B2BC"
@@ -173,9 +175,7 @@ def lanes(trace: Trace | Record) -> dict[str, str]:
             count += 1
             called[work.lane] = f"thread {count}"
         else:
-            called[work.lane] = {"ProcessPoolExecutor": "process pool"}.get(
-                work.lane, figures.shorten(plain(work.lane), 40)
-            )
+            called[work.lane] = {"ProcessPoolExecutor": "process pool"}.get(work.lane, shorten(plain(work.lane), 40))
     return called
 
 
@@ -193,7 +193,7 @@ def draw_tasks(
     than a sixteenth of the runs beside them are bridged. So a row never looks busier than it was by more than a
     sixteenth of the time, but for a point at each of its ends.
     """
-    with figures.style():
+    with style.applied():
         return _Rows(record or Record(trace), title, slow, reasons).figure
 
 
@@ -210,18 +210,18 @@ class _Rows:
         self.total = record.duration * self.scale or 1.0
 
         labels = self._place_rows()
-        left = 0.2 + max(figures.text_width(text, 9) + 11 * depth / _POINT for _, text, depth in labels)
+        left = 0.2 + max(style.text_width(text, 9) + 11 * depth / _POINT for _, text, depth in labels)
         right = self._room_at_right(left)
         # In units of the axis: a point, one of its columns, and what the shortest of words needs.
-        self.point = self.total / ((figures.WIDTH - left - right) * _POINT)
+        self.point = self.total / ((style.WIDTH - left - right) * _POINT)
         self.column, self.word = _COLUMN * self.point, 12 * self.point
         self.bars = self._join()
         key = self._key()
         legend_lines = -(-len(key) // _columns(key))
         margins = left, _AXIS + _LEGEND_LINE * legend_lines, right, _TITLE if title else 0.1
         height = margins[1] + margins[3] + ROW * (self.bottom - 0.1)
-        self.figure = figures.figure(height=height)
-        self.axes = figures.inches(self.figure, *margins)
+        self.figure = style.figure(height=height)
+        self.axes = style.inches(self.figure, *margins)
         _dress(self.axes, self.total, unit)
         self.axes.set_ylim(self.bottom - 0.5, -0.5)
         self.axes.set_yticks([])
@@ -238,7 +238,7 @@ class _Rows:
         self._draw_lanes()
         _draw_unknown(self.axes, record, self.scale)
         _legend(self.figure, key)
-        figures.title(self.figure, figures.shorten(plain(title), 90))
+        style.title(self.figure, shorten(plain(title), 90))
 
     def _place_rows(self) -> list[tuple[float, str, int]]:
         """Give each task and lane its place; return (place, label, depth) for all of them."""
@@ -246,14 +246,14 @@ class _Rows:
         y = 1.2
         for row, depth in self.order:
             self.at[row] = y
-            labels.append((y, figures.shorten(self.names[row], 30), min(depth, 6)))
+            labels.append((y, shorten(self.names[row], 30), min(depth, 6)))
             y += 1
         self.rule = y - 0.35  # the line between tasks and threads
         y += 0.35 if self.lanes else 0
         shown = list(self.lanes.items())[:_LANES]
         for lane, name in shown:
             self.at[lane] = y
-            labels.append((y, figures.shorten(name, 30), 0))
+            labels.append((y, shorten(name, 30), 0))
             y += 1
         if len(self.lanes) > len(shown):
             labels.append((y, f"… and {len(self.lanes) - len(shown)} more", 0))
@@ -266,8 +266,8 @@ class _Rows:
         room = 0.78
         for row in self.record.tasks:
             if row.error and row.finished is not None:
-                beyond = (1 - row.finished * self.scale / self.total) * (figures.WIDTH - left - room)
-                room = max(room, figures.text_width(figures.shorten(plain(row.error), 40), 8) + 0.2 - beyond)
+                beyond = (1 - row.finished * self.scale / self.total) * (style.WIDTH - left - room)
+                room = max(room, style.text_width(shorten(plain(row.error), 40), 8) + 0.2 - beyond)
         return room
 
     def _join(self) -> _Bars:
@@ -338,7 +338,7 @@ class _Rows:
             if row.finished is not None:
                 marks.setdefault(row.outcome, []).append((row.finished * self.scale, y))
                 if row.error:
-                    error = figures.shorten(plain(row.error), 40)
+                    error = shorten(plain(row.error), 40)
                     self._note(error, (row.finished * self.scale, y), (8, 0), 8, VERMILLION, zorder=9)
             elif not row.root:
                 marks.setdefault("pending", []).append((self.total, y))
@@ -391,7 +391,7 @@ class _Rows:
     def _write(self, a: float, b: float, y: float, texts: Iterable[str], **look: object) -> None:
         """Write the first of `texts` that fits between `a` and `b`, if one does."""
         for text in texts:
-            if text and (b - a) / self.point > figures.text_width(text, 8) * _POINT + 6:
+            if text and (b - a) / self.point > style.text_width(text, 8) * _POINT + 6:
                 self.axes.text(
                     (a + b) / 2, y, text, size=8, ha="center", va="center_baseline", zorder=6, parse_math=False, **look
                 )
@@ -446,7 +446,7 @@ def draw_crowd(trace: Trace, title: str = "", *, slow: float = 0.1, record: Reco
     `record` spares making the trace's record again. A task's line is as blue as the share of its time that it ran; a
     short run is widened, so that it is seen, as in `draw_tasks`.
     """
-    with figures.style():
+    with style.applied():
         return _crowd(record or Record(trace), title, slow)
 
 
@@ -474,14 +474,14 @@ def _crowd(record: Record, title: str, slow: float) -> Figure:
     bottom = _AXIS + _LEGEND_LINE * -(-len(key) // _columns(key))
     height, left, right, top = 4.6 + bottom, 0.75, 0.78, _TITLE if title else 0.1
     inner, lane = height - bottom - top, 0.3 if pools else 0.0
-    fig = figures.figure(height=height + lane)
-    low = figures.inches(fig, left, bottom, right, top + 0.48 * inner + lane)
-    loop = figures.inches(fig, left, bottom + 0.545 * inner + lane, right, top + 0.405 * inner)
-    high = figures.inches(fig, left, bottom + 0.62 * inner + lane, right, top)
-    point = total / ((figures.WIDTH - left - right) * _POINT)
+    fig = style.figure(height=height + lane)
+    low = style.inches(fig, left, bottom, right, top + 0.48 * inner + lane)
+    loop = style.inches(fig, left, bottom + 0.545 * inner + lane, right, top + 0.405 * inner)
+    high = style.inches(fig, left, bottom + 0.62 * inner + lane, right, top)
+    point = total / ((style.WIDTH - left - right) * _POINT)
     narrow = {"loop": loop}
     if pools:
-        narrow["threads"] = figures.inches(fig, left, bottom + 0.545 * inner, right, top + 0.405 * inner + lane)
+        narrow["threads"] = style.inches(fig, left, bottom + 0.545 * inner, right, top + 0.405 * inner + lane)
         _, start, end = record.begun()
         _draw_pool(narrow["threads"], start * scale, end * scale, len(pools), total, _COLUMN * point, 0, 1.0)
 
@@ -516,7 +516,7 @@ def _crowd(record: Record, title: str, slow: float) -> Figure:
     _legend(fig, key)
     _draw_unknown(high, record, scale)
     _draw_unknown(low, record, scale)
-    figures.title(fig, figures.shorten(plain(title), 90))
+    style.title(fig, shorten(plain(title), 90))
     return fig
 
 
@@ -717,9 +717,9 @@ def _legend(fig: Figure, key: list[Artist]) -> None:
 
 def _columns(key: Sequence[Artist]) -> int:
     """Return how many columns of the legend fit beside each other."""
-    widths = [figures.text_width(artist.get_label(), 8) + 0.36 for artist in key]
+    widths = [style.text_width(artist.get_label(), 8) + 0.36 for artist in key]
     for columns in range(len(key), 1, -1):
-        if sum(map(max, np.array_split(widths, columns))) < figures.WIDTH - 0.1:  # filled column by column
+        if sum(map(max, np.array_split(widths, columns))) < style.WIDTH - 0.1:  # filled column by column
             return columns
     return 1
 

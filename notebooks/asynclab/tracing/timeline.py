@@ -10,8 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .. import figures
-from ..figures import duration, percent, shorten
+from ..page import style
+from ..page.html import bundle, image
+from ..page.numbers import duration, percent
+from ..page.table import shorten, table
 from .drawing import Record, draw_crowd, draw_tasks, lanes, plain, reason_in_words, shown_names, tree
 from .recorder import TaskRow, Trace
 
@@ -45,7 +47,7 @@ class Timeline(Trace):
     def plot(self, *, reasons: bool = True) -> Picture:
         """Return the picture; `reasons=False` leaves out what each task waited for."""
         record = Record(self)
-        return Picture(figures.image(self._figure(record, reasons), _alt(self, record)), _table(self, record))
+        return Picture(image(self._figure(record, reasons), _alt(self, record)), _table(self, record))
 
     def replay(self) -> Picture:
         """Return the picture with a slider that reveals it from left to right, and a button that moves the slider.
@@ -86,7 +88,7 @@ class Picture:
     """A picture of a timeline, shown by being a cell's last expression."""
 
     def __init__(self, html: str, table: str) -> None:
-        self._bundle = figures.bundle(html, table)
+        self._bundle = bundle(html, table)
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         return self._bundle
@@ -170,7 +172,7 @@ def _table_of_tasks(record: Record, title: str) -> str:
         times = [calls.start, calls.end, calls.total, calls.longest]
         numbers = map(duration, times) if calls.begun else [""] * 4
         lines.append((calls.name, calls.outcome, *numbers, "", "", ""))
-    return figures.table(header, lines, title, words=("outcome", "waited for"))
+    return table(header, lines, title, words=("outcome", "waited for"))
 
 
 def _table_of_kinds(record: Record, title: str) -> str:
@@ -202,7 +204,7 @@ def _table_of_kinds(record: Record, title: str) -> str:
         others = np.setdiff1d(np.arange(len(kinds)), shown)
         lines.append(line(f"… and {len(others)} more kinds", "", others))
     header = ("coroutine", "outcome", "tasks", "running", "longest", "ready", "waiting")
-    return figures.table(header, lines + work, title, words=("outcome",))
+    return table(header, lines + work, title, words=("outcome",))
 
 
 class _Calls(NamedTuple):
@@ -276,8 +278,8 @@ def _replay(timeline: Timeline, record: Record) -> str:
     move = _MOVE.format(left=round(left, 2), span=round(span, 2))
     play = _PLAY.format(ms=max(3000, round(record.duration * 1000)))
     return (
-        f'<div class="asynclab-replay" style="position:relative;max-width:{figures.WIDTH * 100:.0f}px">'
-        f'<div style="position:relative">{figures.image(fig, _alt(timeline, record))}'
+        f'<div class="asynclab-replay" style="position:relative;max-width:{style.WIDTH * 100:.0f}px">'
+        f'<div style="position:relative">{image(fig, _alt(timeline, record))}'
         f'<div class="asynclab-cover" style="position:absolute;display:none;right:0;top:{top:.2f}%;'
         f"bottom:{bottom:.2f}%;"
         'background:#fff;opacity:.93;border-left:2px solid #22272E"></div></div>'
