@@ -1,4 +1,4 @@
-"""Attacks on asynclab.measure and asynclab.work: wrong input, failing variants, interrupts, and what is shown."""
+"""Attacks on asynclab.plots and asynclab.work: wrong input, failing variants, interrupts, and what is shown."""
 
 import asyncio
 import functools
@@ -17,9 +17,12 @@ from pathlib import Path
 import pytest
 from nbval.plugin import get_sanitize_patterns
 
-from asynclab import measure, work
-from asynclab.measure import Comparison, Point, Runs, Sweep, compare, sweep
+from asynclab import work
 from asynclab.page.numbers import ratio
+from asynclab.plots import runs
+from asynclab.plots.comparison import Comparison, compare
+from asynclab.plots.runs import Runs
+from asynclab.plots.sweep import Point, Sweep, sweep
 
 RULES = get_sanitize_patterns((Path(__file__).parent / "nbval_sanitize.cfg").read_text(encoding="utf-8"))
 
@@ -37,7 +40,7 @@ async def waits():
 def pass_time(monkeypatch):
     """Replace the clock by one that only this function moves, by the seconds it is given."""
     now = [0.0]
-    monkeypatch.setattr(measure.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(runs.time, "perf_counter", lambda: now[0])
 
     def pass_time(seconds):
         now[0] += seconds
@@ -513,8 +516,8 @@ class Screen:
 
 def test_progress_begins_and_ends_empty(monkeypatch):
     screen = Screen()
-    monkeypatch.setattr(measure, "get_ipython", lambda: type("Shell", (), {"kernel": object()}))
-    monkeypatch.setattr(measure, "display", screen.display)
+    monkeypatch.setattr(runs, "get_ipython", lambda: type("Shell", (), {"kernel": object()}))
+    monkeypatch.setattr(runs, "display", screen.display)
     with pytest.raises(RuntimeError):
         run(compare('A "title"', {"a": lambda: None, "<b>": lambda: 1 / 0}))
     first, *between, last = [shown["text/html"] for shown in screen.shown]
@@ -525,8 +528,8 @@ def test_progress_begins_and_ends_empty(monkeypatch):
 
 @pytest.mark.parametrize("shell", [None, object()])
 def test_no_progress_where_there_is_no_notebook(monkeypatch, shell):
-    monkeypatch.setattr(measure, "get_ipython", lambda: shell)
-    monkeypatch.setattr(measure, "display", None)  # to call it would fail
+    monkeypatch.setattr(runs, "get_ipython", lambda: shell)
+    monkeypatch.setattr(runs, "display", None)  # to call it would fail
     run(compare("Quiet", {"a": lambda: None}))
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from nbval.plugin import get_sanitize_patterns
 
-from asynclab import history
 from asynclab.page import table as tables
 from asynclab.page.numbers import duration, percent, ratio, size
+from asynclab.plots import history
 
 RULES = dict(get_sanitize_patterns(Path(__file__).with_name("nbval_sanitize.cfg").read_text("ascii")))
 

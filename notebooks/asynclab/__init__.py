@@ -2,7 +2,8 @@
 
 from .controls import explore
 from .exercises import progress
-from .measure import compare, sweep
+from .plots.comparison import compare
+from .plots.sweep import sweep
 from .services import Services
 from .session import begin, end
 from .tracing.timeline import trace

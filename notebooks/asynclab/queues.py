@@ -11,7 +11,7 @@ class WatchedQueue(asyncio.Queue):
     """An `asyncio.Queue` that notes its length whenever it changes; otherwise it is like any other.
 
     `lengths` holds (seconds since the queue was made, items in it from then on), beginning with (0.0, 0): what
-    `asynclab.history.history` draws.
+    `asynclab.plots.history.history` draws.
     """
 
     # asyncio.Queue marks the next three as the methods that a subclass may override.

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import itertools
 import math
+from bisect import bisect
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, MaxNLocator
 
-from .charts import draw_history
-from .page import style
-from .page.html import bundle, image
-from .page.numbers import duration
-from .page.table import table
+from ..page import style
+from ..page.html import bundle, image
+from ..page.numbers import duration
+from ..page.table import shorten, table
 
 MOST_SERIES = len(style.CYCLE)  # more would not be told apart in one picture
 
@@ -170,3 +172,93 @@ def _checked(name: str, points: Sequence[Point]) -> tuple[Point, ...]:
 
 def _number(value: float) -> str:
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.2f}"
+
+
+def draw_history(result: History) -> Figure:
+    """Draw each count as a line of steps, labelled at the level of its highest value, and the limit if there is one."""
+    with style.applied():
+        return _steps(result)
+
+
+def _steps(result: History) -> Figure:
+    names, limit = result.names, result.limit
+    labels = {name: f"{shorten(name)}:  {result.peak(name)}" for name in names}
+    top = max(1.0, limit or 0, *map(result.highest, names))
+    left = 0.25 + style.text_width(f"{top:,.0f}", 9.5)
+    right = 0.55 + max(style.text_width(text, 10) for text in [*labels.values(), result.limit_label])
+    fig = style.figure(height=3.4)
+    ax = style.inches(fig, left, 0.56, right, 0.64)
+    style.title(fig, result.title)
+    ax.set_xlim(0, max(map(result.ended, names)) or 1.0)
+    ax.set_ylim(0, 1.06 * top)
+    ax.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+    ax.yaxis.set_major_formatter("{x:,.0f}")
+    ax.xaxis.set_major_formatter(EngFormatter("s"))
+    ax.grid(color=style.GRID, lw=0.8)
+    for number, name in enumerate(names):
+        _step_line(ax, result, name, number)
+    levels: list[Level] = [(result.highest(name), labels[name], number) for number, name in enumerate(names)]
+    caption = result.unit
+    if limit is not None:
+        ax.axhline(limit, color=style.INK, lw=1.3, ls=(0, (4, 4)), zorder=6)
+        levels.insert(0, (limit, result.limit_label, None))
+        if any(map(result.exceeds, names)):
+            caption += f" (hatched: above the {result.limit_name})"
+    _label_levels(ax, levels)
+    where = {"xytext": (8 - left * 72, 7), "textcoords": "offset points"}
+    ax.annotate(caption, (0, 1), xycoords="axes fraction", color=style.FAINT, parse_math=False, **where)
+    ax.set_xlabel("time from the start", loc="left")
+    return fig
+
+
+def _step_line(ax: Axes, result: History, name: str, number: int) -> None:
+    """Draw one count: a line, hatched where it is above the limit, with marks, and a dotted line on to its label."""
+    color, end = style.CYCLE[number], ax.get_xlim()[1]
+    moments, values = zip(*result[name], strict=True)
+    area = {"step": "post", "fc": (color, 0.12), "lw": 0, "zorder": 2}
+    if result.limit is None:
+        ax.fill_between(moments, values, **area)
+    elif result.exceeds(name):
+        over = [max(value, result.limit) for value in values]
+        ax.fill_between(moments, over, result.limit, ec=(color, 0.55), hatch="////", **area)
+    # Where two lines lie on each other, the later is the thinner, and their marks take turns: both are seen.
+    ax.step(moments, values, where="post", color=color, lw=(2.6, 1.9, 1.2)[min(number, 2)], zorder=3)
+    marks = [end / 9 * (k + (number + 0.5) / len(result.names)) for k in range(9)]
+    marks = [moment for moment in marks if moments[0] <= moment < moments[-1]]
+    heights = [values[bisect(moments, moment) - 1] for moment in marks or moments[:1]]
+    mark = {"marker": style.MARKERS[number], "ms": 7, "mec": "white", "mew": 0.8}
+    ax.plot(marks or moments[:1], heights, color=color, lw=0, zorder=5, clip_on=False, **mark)
+    # A dotted line from the last moment at the highest value to the label at the right.
+    highest = result.highest(name)
+    last = max(until for value, until in zip(values, [*moments[1:], moments[-1]], strict=True) if value == highest)
+    ax.plot([last, end], [highest] * 2, color=color, lw=1.2, ls=(0, (1, 2)), zorder=3)
+
+
+Level = tuple[float, str, int | None]  # a value, what to write beside it, the number of the series (None: the limit)
+
+
+def _label_levels(ax: Axes, levels: Sequence[Level]) -> None:
+    """Write each text at the right of the axes, at its level or, where that is taken, near it.
+
+    Of texts at one level, the first in `levels` is on top.
+    """
+    inch = 1 / (ax.get_position().height * ax.figure.get_size_inches()[1])  # as a share of the axes
+    wide = 1 / (ax.get_position().width * ax.figure.get_size_inches()[0])
+    order = sorted(range(len(levels)), key=lambda k: (levels[k][0], -k))  # from the bottom to the top
+    levels = [levels[k] for k in order]
+    ends = [level / ax.get_ylim()[1] for level, *_ in levels]
+    places = list(ends)
+    for _ in range(200):  # push neighbours apart until there is room for all
+        for k in range(len(places) - 1):
+            lacking = max(0.0, 0.21 * inch - (places[k + 1] - places[k]))
+            places[k], places[k + 1] = places[k] - lacking / 2, places[k + 1] + lacking / 2
+        places[0], places[-1] = max(0.03, places[0]), min(1.05, places[-1])
+    for end, place, (_, text, number) in zip(ends, places, levels, strict=True):
+        color = style.INK if number is None else style.CYCLE[number]
+        to_text = {"color": color, "transform": ax.transAxes, "clip_on": False}
+        bend = [1 + inches * wide for inches in (0, 0.05, 0.15, 0.3 if number is None else 0.2)]
+        ax.plot(bend, [end, end, place, place], lw=1.2, **to_text)
+        if number is not None:
+            ax.plot(1 + 0.25 * wide, place, style.MARKERS[number], ms=7, **to_text)
+        look = {"size": 10, "va": "center", "annotation_clip": False, "parse_math": False}
+        ax.annotate(text, (1 + 0.36 * wide, place), xycoords="axes fraction", **look)

@@ -1,0 +1,1 @@
+"""The plots of results, a file for each: what is measured, and how that is drawn."""
