@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 
 from asynclab import Services
-from asynclab.callers import admissions, refused
+from asynclab.counting import admissions, refused
 from servers import servers
 
 

@@ -12,9 +12,9 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from nbval.plugin import get_sanitize_patterns
 
+from asynclab.counting import in_window, most_in_window
 from asynclab.page import style
 from asynclab.plots.history import History, at_most, history
-from asynclab.windows import in_window, most_in_window
 
 RULES = get_sanitize_patterns((Path(__file__).parent / "nbval_sanitize.cfg").read_text(encoding="utf-8"))
 

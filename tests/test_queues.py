@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from asynclab.queues import WatchedQueue
+from asynclab.counting import WatchedQueue
 
 
 def test_every_change_of_the_length_is_noted_in_order():

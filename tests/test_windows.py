@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from asynclab.windows import in_window, most_in_window
+from asynclab.counting import in_window, most_in_window
 
 # A coarse grid, on which moments often coincide or lie just a window apart, and arbitrary numbers, which get rounded.
 MOMENTS = st.lists(

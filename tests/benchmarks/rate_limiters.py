@@ -21,8 +21,8 @@ import bench
 from bench import Column, Row, Section, count, peer, share
 
 import systems
+from asynclab.counting import most_in_window
 from asynclab.page.numbers import duration, ratio
-from asynclab.windows import most_in_window
 
 taught = systems.load("03_concurrency_patterns")
 Acquire = Callable[[], Awaitable[object]]
