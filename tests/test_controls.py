@@ -15,9 +15,9 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 import render
 import stored
-from asynclab import begin, controls, end, trace
-from asynclab.controls import explore
+from asynclab import begin, end, sliders, trace
 from asynclab.session import Unfinished
+from asynclab.sliders.explorer import explore
 from kernels import Kernel
 
 SETTLED = 0.35  # seconds: a change, its rest and a run of no length
@@ -26,9 +26,9 @@ SETTLED = 0.35  # seconds: a change, its rest and a run of no length
 @pytest.fixture(autouse=True)
 def _no_explorer_of_another_test():
     yield
-    for explorer in controls._explorers.values():
+    for explorer in sliders.explorer._explorers.values():
         explorer.close()
-    controls._explorers.clear()
+    sliders.explorer._explorers.clear()
 
 
 class Log:
@@ -296,7 +296,7 @@ def test_an_error_of_the_first_run_is_the_caller_s():
 
 def test_messages_are_short_and_groups_are_opened():
     group = ExceptionGroup("two failed", [ValueError("x" * 1000), KeyError()])
-    lines = controls._error_shown(group)["text/plain"].splitlines()
+    lines = sliders.explorer._error_shown(group)["text/plain"].splitlines()
     assert lines[0] == "ExceptionGroup: two failed (2 sub-exceptions)"
     assert lines[1].startswith("  - ValueError: xxx") and len(lines[1]) < 320 and lines[2] == "  - KeyError"
 
@@ -517,10 +517,10 @@ def test_a_call_instead_of_a_function_is_explained():
         asyncio.run(explore(sound()))
 
 
-def test_only_the_page_is_imported_of_ours():
-    tree = ast.parse(inspect.getsource(controls))
-    ours = [node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level]
-    assert {module.partition(".")[0] for module in ours} == {"page"}
+def test_beside_each_other_they_import_only_the_page_of_ours():
+    trees = [ast.parse(inspect.getsource(module)) for module in (sliders.explorer, sliders.widgets)]
+    ours = [node.module for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level]
+    assert {module.partition(".")[0] for module in ours} == {"page", "widgets"}
 
 
 # --- in a kernel --------------------------------------------------------------------------------------------------
@@ -528,7 +528,7 @@ def test_only_the_page_is_imported_of_ours():
 SETUP = """
 import asyncio, time
 from asynclab import begin, end, trace
-from asynclab.controls import explore
+from asynclab.sliders.explorer import explore
 begin()
 
 async def waits(tasks=5, seconds=0.01):

@@ -13,14 +13,11 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import inspect
 import itertools
-import math
 import signal
 import threading
 import time
 from collections.abc import Callable, Coroutine, Mapping
-from decimal import Decimal
 from html import escape
 from typing import Any
 
@@ -29,9 +26,10 @@ from IPython import get_ipython
 from IPython.core.formatters import DisplayFormatter
 from IPython.display import display, update_display
 
-from .page.numbers import duration
-from .page.style import RULE, VERMILLION, text_width
-from .page.table import shorten
+from ..page.numbers import duration
+from ..page.style import RULE, VERMILLION
+from ..page.table import shorten
+from .widgets import Control, checked_controls, name_of
 
 _REST = 0.15  # seconds that the controls must be left alone before a run: a key held down is one change, not fifty
 _POLL = 0.05  # seconds between two looks whether the cell that runs has ended
@@ -66,7 +64,7 @@ async def explore(
     for name, given, kind in (("title", title, str), ("labels", labels or {}, Mapping)):
         if not isinstance(given, kind):
             raise TypeError(f"{name} is for words, not {given!r}: a parameter called {name!r} cannot have a control")
-    explorer = Explorer(function, _checked(function, controls, dict(labels or {})), title)
+    explorer = Explorer(function, checked_controls(function, controls, dict(labels or {})), title)
     await explorer._replace_predecessor()
     await explorer.run()
     return explorer
@@ -79,8 +77,8 @@ class Explorer:
     present arguments; `controls` the widgets by parameter. In code, `await explorer.set(tasks=3)`.
     """
 
-    def __init__(self, function: Callable, controls: dict[str, _Control], title: str) -> None:
-        self._function, self._settings, self._name = function, controls, _name(function)
+    def __init__(self, function: Callable, controls: dict[str, Control], title: str) -> None:
+        self._function, self._settings, self._name = function, controls, name_of(function)
         self.title = title or self._name.replace("_", " ")
         self.value: Any = None
         self.error: BaseException | None = None
@@ -114,7 +112,7 @@ class Explorer:
         """
         if self._closed:
             raise RuntimeError(f"{self.title}: these controls were closed; run the cell with explore() again")
-        self._forget_wish()
+        self._cancel_wanted()
         if self._task is not None and not self._by_control:
             raise RuntimeError(f"{self.title}: a run is under way; await it before the next")
         while self._task is not None:
@@ -125,7 +123,7 @@ class Explorer:
         try:
             outcome = await task
         except asyncio.CancelledError:
-            self._say("Stopped.")
+            self._set_status("Stopped.")
             raise
         finally:
             self._task = None
@@ -156,7 +154,7 @@ class Explorer:
         """Cancel what runs and take the controls away. The result stays where it is shown."""
         if not self._closed:
             self._closed = True
-            self._forget_wish()
+            self._cancel_wanted()
             if self._task is not None and not self._loop.is_closed():
                 self._task.cancel()
             for widget in (*self.controls.values(), self._button, self._status, self._inside, self._panel):
@@ -172,19 +170,19 @@ class Explorer:
     def _changed(self, _: Any) -> None:
         # Possibly in another thread: nothing but this one call is safe.
         if not self._quiet and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._wish, context=self._context.copy())
+            self._loop.call_soon_threadsafe(self._run_wanted, context=self._context.copy())
 
-    def _wish(self) -> None:
+    def _run_wanted(self) -> None:
         """Want a run with the values of then, once the controls are left alone; what runs is out of date."""
         if self._closed:
             return
-        self._forget_wish()
+        self._cancel_wanted()
         if self._task is not None and self._by_control:
             self._task.cancel()
-        self._say("Running …")
-        self._timer = self._loop.call_later(_REST, self._try, context=self._context.copy())
+        self._set_status("Running …")
+        self._timer = self._loop.call_later(_REST, self._run_if_free, context=self._context.copy())
 
-    def _try(self) -> None:
+    def _run_if_free(self) -> None:
         """Begin if it is our turn, else look again soon. A callback, not a task: nobody can take it for a leak."""
         if self._task is None and self._take_turn():
             self._timer = None
@@ -195,23 +193,24 @@ class Explorer:
                 raise
         else:
             if self._task is None:
-                self._say("Waiting until the cells that run have ended …")
-            self._timer = self._loop.call_later(_POLL, self._try, context=self._context.copy())
+                self._set_status("Waiting until the cells that run have ended …")
+            self._timer = self._loop.call_later(_POLL, self._run_if_free, context=self._context.copy())
 
     def _ended(self, task: asyncio.Task) -> None:
         try:
             self._task = None
             if self._closed or task.cancelled():
                 if self._timer is None and not self._closed:
-                    self._say("Stopped.")
+                    self._set_status("Stopped.")
             elif self._timer is None:
                 self._show(task.result())
         finally:
             self._give_turn_back()
 
-    _changed.unseen_by_traces = _wish.unseen_by_traces = _try.unseen_by_traces = _ended.unseen_by_traces = True
+    _changed.unseen_by_traces = _run_wanted.unseen_by_traces = True
+    _run_if_free.unseen_by_traces = _ended.unseen_by_traces = True
 
-    def _forget_wish(self) -> None:
+    def _cancel_wanted(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -234,7 +233,7 @@ class Explorer:
 
     def _begin(self, *, by_control: bool) -> asyncio.Task:
         self._by_control = by_control
-        self._say("Running …")
+        self._set_status("Running …")
         # In the context of the cell: what the experiment prints belongs there.
         self._task = self._loop.create_task(
             self._experiment(by_control), name=f"explore {self._name}", context=self._context.copy()
@@ -276,9 +275,9 @@ class Explorer:
                 text = f"<pre>{escape(data.get('text/plain', ''))}</pre>"
                 self._inside.value = _RELOADED + data.get("text/html", text)
         if self.error is None:
-            self._say(f"Ended after {duration(seconds)}.")
+            self._set_status(f"Ended after {duration(seconds)}.")
         else:
-            self._say(f"{type(self.error).__name__} after {duration(seconds)}.", failed=True)
+            self._set_status(f"{type(self.error).__name__} after {duration(seconds)}.", failed=True)
 
     def _bundle(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the latest result, or error, as a cell's output."""
@@ -289,7 +288,7 @@ class Explorer:
         formatter = self._shell.display_formatter if self._shell is not None else DisplayFormatter()
         return formatter.format(self.value)
 
-    def _say(self, text: str, *, failed: bool = False) -> None:
+    def _set_status(self, text: str, *, failed: bool = False) -> None:
         if not self._closed:
             colour = f' style="color:{VERMILLION};font-weight:bold"' if failed else ""
             self._status.value = f"<span{colour}>{escape(text)}</span>{_VOICE}"
@@ -386,133 +385,3 @@ def _lock_of_cells(shell: Any) -> asyncio.Lock | None:
     """Return the lock that ipykernel holds while it runs a cell; None elsewhere, where runs wait for no cell."""
     lock = getattr(getattr(shell, "kernel", None), "_main_asyncio_lock", None)
     return lock if isinstance(lock, asyncio.Lock) else None
-
-
-# --- what was asked for, checked before anything is run ---------------------------------------------------------
-
-
-class _Control:
-    """A parameter's widget, its label, and what it offers, in words."""
-
-    def __init__(self, widget: widgets.ValueWidget, label: str, offer: str, digits: int | None = None) -> None:
-        self.widget, self.label, self.offer, self._digits = widget, label, offer, digits
-
-    def value(self) -> Any:
-        """Return the value as the function takes it: without the noise of a slider's 0.15000000000000002."""
-        value = self.widget.value
-        return value if self._digits is None else round(value, self._digits)
-
-    def check(self, value: Any) -> None:
-        """Raise ValueError if the control cannot be set to `value`."""
-        widget = self.widget
-        if isinstance(widget, widgets.Dropdown):
-            fits = any(value is each or value == each for _, each in widget.options)
-        elif isinstance(widget, widgets.Checkbox):
-            fits = isinstance(value, bool)
-        else:
-            fits = _is_number(value) and widget.min <= value <= widget.max and _on_a_step(value, widget)
-        if not fits:
-            raise ValueError(f"{self.label!r} cannot be {value!r}: it is {self.offer}")
-
-
-def _checked(function: Any, controls: dict[str, Any], labels: dict[str, str]) -> dict[str, _Control]:
-    """Return the controls of `function`, in the order given."""
-    if inspect.iscoroutine(function):
-        function.close()  # else Python warns, later and elsewhere, that it was never awaited
-        name = function.__name__
-        raise TypeError(f"explore({name}(…)) is one call, which can run only once: give the function, explore({name})")
-    if not inspect.iscoroutinefunction(function):
-        advice = "write `async def`, and `await asyncio.to_thread(…)` for what blocks" if callable(function) else ""
-        advice = "loop over it in a coroutine function" if inspect.isasyncgenfunction(function) else advice
-        raise TypeError(
-            f"explore() needs a coroutine function, not {_name(function)!r}, a {type(function).__name__}"
-            + (f": {advice}" if advice else "")
-        )
-    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    parameters = {n: p for n, p in inspect.signature(function).parameters.items() if p.kind in kinds}
-    for name in (*controls, *labels):
-        if name not in parameters:
-            there_are = f"there are {', '.join(parameters)}" if parameters else "it has none"
-            raise ValueError(f"{_name(function)} has no parameter {name!r} to control: {there_are}")
-    for name, parameter in inspect.signature(function).parameters.items():
-        variable = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-        if parameter.default is parameter.empty and name not in controls and not variable:
-            raise ValueError(f"parameter {name!r} has neither a default nor a control: give {name}=(low, high)")
-    for name in labels:
-        if name not in controls:
-            raise ValueError(f"label for {name!r}, which has no control: give {name}=(low, high)")
-    made = {}
-    for name, offered in controls.items():
-        default = parameters[name].default
-        label = labels.get(name) or name.replace("_", " ")
-        made[name] = _control(name, label, offered, () if default is inspect.Parameter.empty else (default,))
-    # As wide as the longest label in a wide typeface, at 13 pixels: in the reader's own nothing is cut off.
-    width = max((text_width(control.label, 9.75) * 96 for control in made.values()), default=0)
-    for control in made.values():
-        control.widget.style.description_width = f"{math.ceil(width) + 8}px"
-    return made
-
-
-def _control(name: str, label: str, offered: Any, default: tuple[Any, ...]) -> _Control:
-    """Return the control for what was `offered`; `default` is empty if the parameter has none."""
-    common = {"description": label, "tooltip": label, "layout": widgets.Layout(width="auto", margin="2px 24px 2px 0")}
-    if isinstance(offered, bool):
-        return _Control(widgets.Checkbox(offered, **common), label, f"yes or no, at first {'yes' if offered else 'no'}")
-    if isinstance(offered, (list, dict)):
-        return _dropdown(name, label, offered, default, common)
-    if isinstance(offered, tuple):
-        return _slider(name, label, offered, default, common)
-    raise TypeError(
-        f"control {name!r}: (low, high) makes a slider, [value, …] a drop-down list, True or False a checkbox; "
-        f"not {offered!r}"
-    )
-
-
-def _dropdown(name: str, label: str, offered: Any, default: tuple[Any, ...], common: dict[str, Any]) -> _Control:
-    options = list(offered.items()) if isinstance(offered, dict) else [(str(value), value) for value in offered]
-    if not options:
-        raise ValueError(f"control {name!r}: an empty {type(offered).__name__} offers nothing to choose from")
-    value = default[0] if default else options[0][1]
-    now = next((shown for shown, each in options if each is value or each == value), None)
-    if now is None:
-        raise ValueError(f"control {name!r}: the default {value!r} is not among {', '.join(s for s, _ in options)}")
-    choices = " · ".join(str(shown) for shown, _ in options)
-    widget = widgets.Dropdown(options=options, value=value, **common)
-    return _Control(widget, label, f"one of {choices}, at first {now}")
-
-
-def _slider(name: str, label: str, offered: tuple, default: tuple[Any, ...], common: dict[str, Any]) -> _Control:
-    if len(offered) not in (2, 3) or not all(map(_is_number, offered)):
-        raise ValueError(f"control {name!r}: a slider is (low, high) or (low, high, step), numbers, not {offered!r}")
-    low, high, *steps = offered
-    whole = all(isinstance(number, int) for number in offered)
-    if low >= high:
-        raise ValueError(f"control {name!r}: the low end, {low}, must be below the high end, {high}")
-    step = steps[0] if steps else 1 if whole else (high - low) / 20
-    if not 0 < step <= high - low:
-        raise ValueError(f"control {name!r}: the step, {step}, must be above 0 and fit between {low} and {high}")
-    value = default[0] if default else low
-    if not _is_number(value) or not low <= value <= high:
-        raise ValueError(f"control {name!r}: the default {value!r} is not between {low} and {high}")
-    digits = max(0, -Decimal(str(round(step, 6))).normalize().as_tuple().exponent)
-    kind, form = (widgets.IntSlider, "d") if whole else (widgets.FloatSlider, f".{digits}f")
-    if whole and not isinstance(value, int):
-        raise ValueError(f"control {name!r}: the default {value!r} is no whole number: give ({float(low)}, {high})")
-    widget = kind(value, min=low, max=high, step=step, readout_format=form, continuous_update=False, **common)
-    if not _on_a_step(value, widget):
-        raise ValueError(f"control {name!r}: the default {value} is not on a step of {step} from {low}")
-    offer = f"{low} to {high}" + (f" in steps of {step:g}" if step != 1 else "") + f", at first {value}"
-    return _Control(widget, label, offer, None if whole else digits)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _on_a_step(value: float, slider: Any) -> bool:
-    steps = (value - slider.min) / slider.step
-    return abs(steps - round(steps)) < 1e-6 or value == slider.max
-
-
-def _name(function: Any) -> str:
-    return getattr(getattr(function, "func", function), "__name__", None) or type(function).__name__

@@ -1,0 +1,1 @@
+"""Controls that run the real experiment again: how runs take turns (`explorer`), and what is moved (`widgets`)."""
