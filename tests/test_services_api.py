@@ -21,7 +21,7 @@ import aiohttp
 import psutil
 import pytest
 
-from asynclab.services import faults
+from asynclab.services import middleware
 from servers import ask, everything, raw, servers, stats, wait_until
 
 DATA = Path(__file__).parents[1] / "data"
@@ -490,10 +490,10 @@ def test_an_error_rate_of_one_always_fails_and_of_zero_never(web):
 def test_latencies_are_distributed_as_asked():
     rng = random.Random(0)
     for text, middle in [("lognormal:0.2,0.5", 0.2), ("exponential:0.2", 0.2 * 0.693), ("uniform:0.1,0.5", 0.3)]:
-        drawn = [faults._latency(text, rng) for _ in range(4000)]
+        drawn = [middleware._latency(text, rng) for _ in range(4000)]
         assert statistics.median(drawn) == pytest.approx(middle, rel=0.1), text
         assert min(drawn) >= 0
-    assert max(faults._latency("lognormal:60,10", rng) for _ in range(100)) <= faults.LONGEST
+    assert max(middleware._latency("lognormal:60,10", rng) for _ in range(100)) <= middleware.LONGEST
 
 
 def test_latency_delays_and_can_be_asked_for_in_headers(web):

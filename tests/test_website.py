@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from asynclab.services.tricky import TRICKY
+from asynclab.services.tricky_titles import TRICKY
 from servers import ask, servers, stats
 
 with (Path(__file__).parents[1] / "data" / "peps.csv").open(encoding="utf-8", newline="") as file:

@@ -19,7 +19,7 @@ import threading  # noqa: E402
 from aiohttp import web  # noqa: E402
 
 from . import api, mail, website  # noqa: E402
-from .witness import Witness  # noqa: E402
+from .record import Record  # noqa: E402
 
 _BACKLOG = 4096  # connections that wait to be accepted: a thousand clients come at once
 _IDLE = 3600.0  # seconds that a connection may be kept and not used: learners think between two cells
@@ -31,11 +31,11 @@ async def main() -> None:
     loop, over = asyncio.get_running_loop(), asyncio.Event()
     threading.Thread(target=_listen, args=(loop, over), daemon=True).start()
     watch = asyncio.create_task(_watch_parent(over))
-    witness, post = Witness(), mail.Post()
+    record, mailbox = Record(), mail.Mailbox()
     ports = {
-        "api": await _serve(api.application(witness, post)),
-        "site": await _serve(website.application(witness)),
-        "mail": await mail.serve(post, _BACKLOG),
+        "api": await _serve(api.application(record, mailbox)),
+        "site": await _serve(website.application(record)),
+        "mail": await mail.serve(mailbox, _BACKLOG),
     }
     print(json.dumps(ports), flush=True)
     await over.wait()

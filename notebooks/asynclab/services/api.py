@@ -1,4 +1,4 @@
-"""The HTTP API: the paths of httpbin, faults to order, a hundred people, and the witness."""
+"""The HTTP API: the paths of httpbin, faults to order, a hundred people, and what was seen of each client."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from urllib.parse import unquote
 from aiohttp import BodyPartReader, web
 
 from . import chat, mail
-from .faults import VISIT, Handler, answer, bad, base, option, reset, seconds, watched, whole
-from .witness import Witness
+from .middleware import VISIT, Handler, answer, base, reset, watched
+from .parameters import bad, option, seconds, whole
+from .record import Record
 
 _DATA = Path(__file__).resolve().parents[3] / "data"
 _CHUNK = 65_536  # bytes of a body that are in memory at once
@@ -37,10 +38,10 @@ _PAGE = (
 )
 
 
-def application(witness: Witness, post: mail.Post) -> web.Application:
+def application(record: Record, mailbox: mail.Mailbox) -> web.Application:
     """Return the API as an application of aiohttp."""
-    api = _Api(witness, post)
-    app = web.Application(middlewares=[watched(witness)], client_max_size=_LARGEST_READ)
+    api = _Api(record, mailbox)
+    app = web.Application(middlewares=[watched(record)], client_max_size=_LARGEST_READ)
     for path, handler, methods in api.routes():
         for method in methods.split():
             app.router.add_route(method, path, handler)
@@ -50,8 +51,8 @@ def application(witness: Witness, post: mail.Post) -> web.Application:
 class _Api:
     """The handlers. The first line of each one's docstring is what `/` says of its path."""
 
-    def __init__(self, witness: Witness, post: mail.Post) -> None:
-        self.witness, self.post, self.room = witness, post, chat.Rooms()
+    def __init__(self, record: Record, mailbox: mail.Mailbox) -> None:
+        self.record, self.mailbox, self.room = record, mailbox, chat.Rooms()
         self.people = _people(_DATA)
 
     def routes(self) -> list[tuple[str, Handler, str]]:
@@ -304,20 +305,20 @@ class _Api:
 
     async def messages(self, request: web.Request) -> web.Response:
         """List the mail that arrived, the latest 1,000."""
-        return answer(list(self.post.messages))
+        return answer(list(self.mailbox.messages))
 
     async def clear_messages(self, request: web.Request) -> web.Response:
         """DELETE forgets it."""
-        cleared = len(self.post.messages)
-        self.post.messages.clear()
+        cleared = len(self.mailbox.messages)
+        self.mailbox.messages.clear()
         return answer({"cleared": cleared})
 
     async def stats(self, request: web.Request) -> web.Response:
         """Say what was seen of the client named by of=; reset=1 then begins its record anew. Not counted itself."""
         name, again = request.query.get("of", ""), whole("reset", request.query.get("reset"), 0, 0, 1)
-        report = self.witness.client(name).report()
+        report = self.record.client(name).report()
         if again:
-            self.witness.forget(name)
+            self.record.forget(name)
         return answer(report)
 
     def _person(self, request: web.Request, what: str) -> web.Response:
@@ -328,7 +329,7 @@ class _Api:
 
 
 _PARAMETERS = {
-    "client": "the name under which the witness counts. Each of these can be a header, too: X-Client, X-Delay, …",
+    "client": "the name your requests are counted under. Each of these can be a header, too: X-Client, X-Delay, …",
     "delay": "seconds before the answer begins, 0 to 60",
     "jitter": "seconds: adds a random time from 0 to this",
     "latency": "adds a random time: lognormal:MEDIAN,SIGMA or exponential:MEAN or uniform:A,B, in seconds",

@@ -7,7 +7,8 @@ from collections import defaultdict
 
 from aiohttp import WSMsgType, web
 
-from .faults import VISIT, answer, bad
+from .middleware import VISIT, answer
+from .parameters import bad
 
 _WAITING = 1_000  # messages that a slow member may be behind, before it misses the oldest
 
@@ -42,20 +43,20 @@ class Rooms:
             # Each member has a queue and a task of its own, so that nobody waits for the slowest.
             sender = asyncio.create_task(_forward(queue, socket))
             try:
-                self._tell(room, "joined", name)
+                self._queue_message(room, "joined", name)
                 async for message in socket:
                     if message.type is WSMsgType.TEXT:
-                        self._tell(room, "message", name, message.data)
+                        self._queue_message(room, "message", name, message.data)
             finally:
                 sender.cancel()
         finally:
             if self._rooms[room].pop(name, None) is not None:
-                self._tell(room, "left", name)
+                self._queue_message(room, "left", name)
             if not self._rooms[room]:
                 del self._rooms[room]
         return socket
 
-    def _tell(self, room: str, kind: str, name: str, text: str = "") -> None:
+    def _queue_message(self, room: str, kind: str, name: str, text: str = "") -> None:
         members = sorted(self._rooms[room])
         for queue in self._rooms[room].values():
             if queue.full():

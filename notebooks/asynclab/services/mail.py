@@ -15,7 +15,7 @@ _KEPT = 1_000
 _SLOW = 0.5  # seconds
 
 
-class Post:
+class Mailbox:
     """A handler of aiosmtpd. `messages` holds the latest 1,000, each {"from", "to", "subject", "body", "size"}."""
 
     def __init__(self) -> None:
@@ -53,12 +53,12 @@ def _content(part: EmailMessage) -> str:
         return part.get_payload(decode=True).decode("latin-1")
 
 
-async def serve(post: Post, backlog: int) -> int:
+async def serve(mailbox: Mailbox, backlog: int) -> int:
     """Start the server on a free port of 127.0.0.1, and return the port."""
 
     def session() -> SMTP:
         # Without a hostname it would look up its own, which needs a network and blocks the loop.
-        return SMTP(post, hostname="localhost", ident="asynclab", enable_SMTPUTF8=True)
+        return SMTP(mailbox, hostname="localhost", ident="asynclab", enable_SMTPUTF8=True)
 
     server = await asyncio.get_running_loop().create_server(session, "127.0.0.1", 0, backlog=backlog)
     return server.sockets[0].getsockname()[1]

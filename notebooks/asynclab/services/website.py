@@ -17,9 +17,9 @@ from pathlib import Path
 
 from aiohttp import web
 
-from .faults import answer, base, watched
-from .tricky import TRICKY
-from .witness import Witness
+from .middleware import answer, base, watched
+from .record import Record
+from .tricky_titles import TRICKY
 
 _PEPS = Path(__file__).resolve().parents[3] / "data" / "peps.csv"
 # As they stand in HTML. None holds white space: however the tags are taken away, each stays one word.
@@ -69,10 +69,10 @@ class _Page:
         return web.Response(body=self.zipped if zipped else self.body, headers=headers)
 
 
-def application(witness: Witness) -> web.Application:
+def application(record: Record) -> web.Application:
     """Return the website as an application of aiohttp."""
     site = _Site()
-    app = web.Application(middlewares=[watched(witness)])
+    app = web.Application(middlewares=[watched(record)])
     app.router.add_get("/", site.index)
     app.router.add_get(r"/pep-{number:\d{4}}/", site.pep)
     app.router.add_get(r"/pep-{number:\d{4}}", site.without_slash)

@@ -1,4 +1,4 @@
-"""The server is the witness: what it saw of each client, and what it remembers of it."""
+"""What the servers saw of each client, and what it remembers of it."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Visit:
             self.client.statuses[str(outcome)] += 1
 
 
-class Witness:
+class Record:
     """The records of all clients, by name."""
 
     def __init__(self) -> None:

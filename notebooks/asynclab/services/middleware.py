@@ -14,9 +14,9 @@ from typing import Any
 
 from aiohttp import web
 
-from .witness import Visit, Witness
+from .parameters import LONGEST, bad, number, option, seconds, whole
+from .record import Record, Visit
 
-LONGEST = 60.0  # seconds that a request can be delayed
 VISIT = web.RequestKey("visit", Visit)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -28,66 +28,24 @@ def answer(data: Any, status: int = 200, headers: dict[str, str] | None = None) 
     return web.Response(body=body, status=status, headers=headers, content_type="application/json", charset="utf-8")
 
 
-def bad(message: str) -> web.HTTPBadRequest:
-    """Return the error to raise for a parameter that makes no sense."""
-    return web.HTTPBadRequest(text=message)
-
-
-def number(name: str, text: str | None, default: float, least: float, most: float, what: str = "a number") -> float:
-    """Return `text` as a number, or `default` if there is none. Raises HTTPBadRequest outside `least` to `most`."""
-    if text is None:
-        return default
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not least <= value <= most:
-        raise bad(f"{name} must be {what} from {least:,.10g} to {most:,.10g}, not {text!r:.60}")
-    return value
-
-
-def seconds(name: str, text: str | None, default: float = 0.0, least: float = 0.0, most: float = LONGEST) -> float:
-    """Return `text` as a time in seconds, as `number` does."""
-    return number(name, text, default, least, most, "a number of seconds")
-
-
-def whole(name: str, text: str | None, default: int, least: int, most: int) -> int:
-    """Return `text` as a whole number, as `number` does."""
-    value = default
-    if text is not None:
-        try:
-            value = int(text)
-        except ValueError:
-            value = least - 1
-        if not least <= value <= most:
-            raise bad(f"{name} must be a whole number from {least:,} to {most:,}, not {text!r:.60}")
-    return value
-
-
-def option(request: web.Request, name: str) -> str | None:
-    """Return a parameter of every path: from the query, else from a header such as `X-Error-Rate`."""
-    text = request.query.get(name)
-    return request.headers.get(f"X-{name.replace('_', '-')}") if text is None else text
-
-
 def base(request: web.Request) -> str:
     """Return the URL of this server, as the client calls it."""
     # Not request.url: without a Host header it would look up the name of this machine, and block the loop.
     return f"http://{request.headers.get('Host', '127.0.0.1')}"
 
 
-def watched(witness: Witness) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+def watched(record: Record) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
     """Return the middleware that counts every request but `/stats`, and deals out its delay and its error."""
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.path == "/stats":
             return await _or_sentence(request, handler)
-        client = witness.client(option(request, "client") or "")
+        client = record.client(option(request, "client") or "")
         visit = request[VISIT] = Visit(client, request.path, request.transport)
         try:
             try:
-                error = draw(request, visit)
+                error = choose_fate(request, visit)
             except web.HTTPException as refused:
                 response = answer({"error": refused.text}, refused.status)
             else:
@@ -118,7 +76,7 @@ async def _or_sentence(request: web.Request, handler: Handler) -> web.StreamResp
         return answer({"error": text}, refused.status, headers)
 
 
-def draw(request: web.Request, visit: Visit) -> str:
+def choose_fate(request: web.Request, visit: Visit) -> str:
     """Decide the delay of this request, kept in `visit`, and return the reason for an error 500, or "".
 
     What is random depends on the seed, the path, the key and how often this client has asked for that path and key,
