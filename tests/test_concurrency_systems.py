@@ -21,10 +21,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from systems import load
+from asynclab.taught import taught
 from virtual_time import Clock, Hangs, Spins, Unheard, Untidy, play
 
-m = load("03_concurrency_patterns")
+m = taught(3)
 
 STEADY = hypothesis.settings(
     derandomize=True,

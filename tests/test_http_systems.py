@@ -28,9 +28,9 @@ from aiohttp.abc import AbstractResolver
 from stamina.instrumentation import set_on_retry_hooks
 
 from asynclab.services import Services
-from systems import load
+from asynclab.taught import taught
 
-http = load("02_async_http_requests")
+http = taught(2)
 
 MIB = 2**20
 SLACK = 3.0  # seconds that a busy machine may add

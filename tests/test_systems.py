@@ -1,4 +1,4 @@
-"""What `load` makes of a notebook: its system cells, whole and alone."""
+"""What `taught` makes of a notebook: its system cells, whole and alone."""
 
 import asyncio
 import inspect
@@ -12,11 +12,15 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
 import stored
-import systems
+from asynclab.taught import NotAlone, taught
 from samples import sample
-from systems import NotAlone, load
 
 SYSTEM = ["system"]
+WITH_SYSTEMS = [
+    path.stem
+    for path in stored.paths()
+    if any("system" in cell.metadata.get("tags", []) for cell in stored.code_cells(stored.read(path)))
+]
 
 
 @pytest.fixture
@@ -30,7 +34,7 @@ def chapter(tmp_path, monkeypatch):
             new_code_cell(source, id=name, metadata={"tags": tags[0]} if tags else {}) for name, source, *tags in cells
         ]
         stored.write(tmp_path / "09_small.ipynb", notebook)
-        return load("09_small", tmp_path)
+        return taught("09_small", tmp_path)
 
     yield make
     for name in set(sys.modules) - before[0]:
@@ -75,7 +79,7 @@ def test_prose_is_no_code(tmp_path, chapter):
         new_markdown_cell("not = Python", id="prose", metadata={"tags": SYSTEM}),
     ]
     stored.write(tmp_path / "09_prose.ipynb", notebook)
-    assert defined(load("09_prose", tmp_path)) == {"one"}
+    assert defined(taught("09_prose", tmp_path)) == {"one"}
 
 
 def test_every_load_is_a_new_module(chapter):
@@ -115,7 +119,7 @@ def test_a_traceback_shows_the_lines_of_the_cell(chapter):
 
 def test_the_rules_of_this_file_are_not_those_of_the_notebook(chapter):
     module = chapter(("hint", "def f(x: int): ...", SYSTEM))
-    assert module.f.__annotations__ == {"x": int}, "compiled with the annotations of systems.py's __future__"
+    assert module.f.__annotations__ == {"x": int}, "compiled with the annotations of taught.py's __future__"
 
 
 @pytest.mark.parametrize(
@@ -161,12 +165,22 @@ def test_a_notebook_that_is_not_there_or_teaches_nothing(tmp_path, chapter):
     with pytest.raises(LookupError, match=r"no cell of 09_small\.ipynb has the tag 'system'"):
         chapter(("one", "one = 1"))
     with pytest.raises(FileNotFoundError, match="no notebook is called 99_nothing; there are 09_small"):
-        load("99_nothing", tmp_path)
+        taught("99_nothing", tmp_path)
     with pytest.raises(FileNotFoundError, match="there are .*01_basic_async_await"):
-        load("99_nothing")
+        taught("99_nothing")
 
 
-@pytest.mark.parametrize("name", systems.names())
+def test_a_number_means_the_chapter_itself_not_what_goes_deeper(tmp_path, chapter):
+    for name in ("09_small", "09_a_deeper"):
+        notebook = sample()
+        notebook.cells = [new_code_cell(f"name = {name!r}", id="one", metadata={"tags": SYSTEM})]
+        stored.write(tmp_path / f"{name}.ipynb", notebook)
+    assert taught(9, tmp_path).name == "09_small" and taught("09_a_deeper", tmp_path).name == "09_a_deeper"
+    with pytest.raises(FileNotFoundError, match="there are 09_a_deeper, 09_small"):
+        taught(8, tmp_path)
+
+
+@pytest.mark.parametrize("name", WITH_SYSTEMS)
 def test_the_systems_of_every_notebook_load_alone(name, capsys):
-    assert defined(load(name))
+    assert defined(taught(name))
     assert capsys.readouterr() == ("", ""), "loading prints nothing: no demo ran"

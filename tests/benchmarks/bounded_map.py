@@ -25,10 +25,10 @@ from typing import Any
 import bench
 from bench import Column, Row, Section, count, peer
 
-import systems
 from asynclab.page.numbers import duration, ratio, size
+from asynclab.taught import taught
 
-taught = systems.load("03_concurrency_patterns")
+chapter = taught(3)
 LIMIT = 100
 Function = Callable[[Any], Awaitable]
 Map = Callable[[Function, Iterable, int], Awaitable[object]]
@@ -150,7 +150,7 @@ async def alone(function: Function, items: Iterable, limit: int) -> list:
 
 OURS, ALONE = "bounded_map", "the items alone"
 WAYS: dict[str, tuple[str, Map]] = {  # by name: the module that it needs, and the function
-    OURS: ("asyncio", taught.bounded_map),
+    OURS: ("asyncio", chapter.bounded_map),
     "Semaphore + gather": ("asyncio", gathered),
     "TaskGroup, semaphore inside": ("asyncio", grouped),
     "TaskGroup, acquire first": ("asyncio", acquired_first),

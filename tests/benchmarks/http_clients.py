@@ -21,12 +21,12 @@ import aiohttp
 import bench
 from bench import Column, Row, Section, peer, share
 
-import systems
 from asynclab import Services
 from asynclab.page.numbers import duration, ratio
+from asynclab.taught import taught
 
 LIMIT = 100
-taught = systems.load("02_async_http_requests")
+chapter = taught(2)
 Way = Callable[[list[str]], Awaitable[object]]
 
 
@@ -45,7 +45,7 @@ async def bare(urls: list[str]) -> None:
 async def safely(urls: list[str]) -> None:
     """Fetch with the taught `safe_fetch`, a task for each page."""
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=LIMIT)) as session:
-        await asyncio.gather(*[taught.safe_fetch(session, url) for url in urls])
+        await asyncio.gather(*[chapter.safe_fetch(session, url) for url in urls])
 
 
 async def in_threads(urls: list[str]) -> None:
@@ -69,7 +69,7 @@ async def with_httpx(urls: list[str]) -> None:
 BARE, OURS = "aiohttp, semaphore", ("fetch_multiple_urls", "safe_fetch")
 WAYS: dict[str, Way] = {
     BARE: bare,
-    "fetch_multiple_urls": lambda urls: taught.fetch_multiple_urls(urls, limit=LIMIT),
+    "fetch_multiple_urls": lambda urls: chapter.fetch_multiple_urls(urls, limit=LIMIT),
     "safe_fetch": safely,
     "urllib in threads": in_threads,
     "httpx": with_httpx,

@@ -17,10 +17,10 @@ from collections.abc import Awaitable, Callable, Iterable
 import bench
 from bench import Column, Row, Section, count, peer
 
-import systems
 from asynclab.page.numbers import duration, ratio
+from asynclab.taught import taught
 
-taught = systems.load("03_concurrency_patterns")
+chapter = taught(3)
 Handle = Callable[[int], Awaitable[object]]
 CONSUMERS, GUIDE, OURS, STAGES, STREAM = 2, "the guide's", "producer_consumer_example", "pipeline", "aiostream"
 
@@ -46,12 +46,12 @@ async def as_the_guide_says(items: Iterable, handle: Handle, pause: float, patie
 
 
 async def as_taught(items: Iterable, handle: Handle, pause: float, patience: float = 2.0) -> object:
-    return await taught.producer_consumer_example(items, handle, consumers=CONSUMERS, pause=pause)
+    return await chapter.producer_consumer_example(items, handle, consumers=CONSUMERS, pause=pause)
 
 
 async def in_stages(items: Iterable, handle: Handle, pause: float, patience: float = 2.0) -> list:
     """Do `handle` in the second of two stages; its source knows no pause."""
-    return await taught.pipeline(items, (same, CONSUMERS), (handle, CONSUMERS))
+    return await chapter.pipeline(items, (same, CONSUMERS), (handle, CONSUMERS))
 
 
 async def in_a_stream(items: Iterable, handle: Handle, pause: float, patience: float = 2.0) -> list:

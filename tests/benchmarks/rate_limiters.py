@@ -20,11 +20,11 @@ from dataclasses import dataclass, replace
 import bench
 from bench import Column, Row, Section, count, peer, share
 
-import systems
 from asynclab.counting import most_in_window
 from asynclab.page.numbers import duration, ratio
+from asynclab.taught import taught
 
-taught = systems.load("03_concurrency_patterns")
+chapter = taught(3)
 Acquire = Callable[[], Awaitable[object]]
 
 
@@ -42,7 +42,7 @@ class Way:
 
 
 def ours(rate: int, per: float) -> Acquire:
-    return taught.AsyncRateLimiter(rate, per).acquire
+    return chapter.AsyncRateLimiter(rate, per).acquire
 
 
 def aiolimiter(rate: int, per: float) -> Acquire:
