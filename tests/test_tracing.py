@@ -17,6 +17,7 @@ import time
 import types
 import weakref
 from asyncio import events
+from pathlib import Path
 
 import aiofiles
 import aiohttp
@@ -908,6 +909,11 @@ def test_random_programs_keep_the_invariants(seed):
     children = []
     trace = record(main)
     assert all(r.outcome != "pending" for r in trace.tasks[1:])
+
+
+def test_recording_needs_the_standard_library_alone():
+    folder = Path(recorder.__file__).parents[2]
+    subprocess.run([sys.executable, "-S", "-c", "import asynclab.tracing.recorder"], cwd=folder, check=True)
 
 
 # ---------------------------------------------------------------- faults and residue

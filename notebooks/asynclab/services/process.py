@@ -201,8 +201,8 @@ class _Child:
 
     def __init__(self, services: Services) -> None:
         self.stderr = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the process)
-        # The child finds `services` as a package of its own: importing asynclab would load matplotlib. -P: a file
-        # of the learner's, such as random.py in the current folder, must not take the place of a module.
+        # The child finds `services` as a package of its own, beside the bench's modules only: a learner's file, such
+        # as random.py in the folder of the notebooks, must not take the place of a module. Hence -P, too.
         path = os.pathsep.join(filter(None, [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH")]))
         try:
             self.process = subprocess.Popen(
