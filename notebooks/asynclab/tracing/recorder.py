@@ -228,6 +228,12 @@ class Trace:
         self._dropped = weakref.finalize(self, self._recorder.stop)
         self._dropped.atexit = False
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy in another process is made of; the trace must have ended."""
+        state = vars(self).copy()
+        del state["_dropped"]
+        return state
+
     @property
     def tasks(self) -> list[TaskRow]:
         """The tasks, in order of creation."""

@@ -44,6 +44,13 @@ class Timeline(Trace):
             raise TypeError(f"a trace's title is a string, not {title!r}")
         self.title, self.slow = title, slow
 
+    @classmethod
+    def of(cls, trace: Trace, title: str) -> Timeline:
+        """Return what `trace` recorded, perhaps in another process, as a timeline."""
+        timeline = cls(title, limit=trace.limit)
+        timeline._recorder = trace._recorder
+        return timeline
+
     def plot(self, *, reasons: bool = True) -> Picture:
         """Return the picture; `reasons=False` leaves out what each task waited for."""
         record = Record(self)

@@ -1,0 +1,144 @@
+"""The process in which a learner's function is tried: it reads a request, answers, and waits for the next.
+
+Run as a script, it is spoken to through its standard input and output: see `process`.
+"""
+
+from __future__ import annotations
+
+import builtins
+import os
+import pickle
+import signal
+import struct
+import sys
+from typing import Any, BinaryIO
+
+_PATIENCE = 2.0  # seconds that one world may take
+_AGAIN = 0.25  # seconds between two moments at which the patience begins anew
+_MEMORY = 768 * 2**20  # bytes that a learner's code may take
+
+
+def main() -> None:
+    """Answer requests until there are no more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the Stop button signals all processes, and means the cell
+    requests, answers = _own_pipes()
+    _limit_memory()
+    from . import virtual_time
+
+    virtual_time.install()  # before anything takes a clock by its name
+    from . import trying
+
+    trying.hear_forgotten_coroutines()
+    trying.freeze()
+    builtins.input = _nobody_answers
+    while (request := receive(requests)) is not None:
+        verdict = _answer(pickle.loads(request))
+        send(answers, _pickled(verdict))
+        if verdict.spoiled:
+            answers.flush()
+            os._exit(0)  # whatever still runs here ends with it
+
+
+def _answer(request: dict[str, Any]) -> Any:
+    import faulthandler
+    import linecache
+    import time
+
+    from . import trying
+    from .expect import NotYet
+    from .virtual_time import real_clock
+
+    for name, text in request["sources"].items():
+        linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
+    sys.path[:] = request["path"]
+    check = load(request["check"])
+    armed = -_AGAIN
+
+    def arm() -> None:
+        nonlocal armed
+        if real_clock() - armed >= _AGAIN:
+            armed = real_clock()
+            faulthandler.dump_traceback_later(_PATIENCE, exit=True)
+
+    arm()
+    try:
+        try:
+            function = pickle.loads(request["function"])
+        except Exception as error:
+            return trying.Verdict(
+                f"Your function cannot be made anew for its check: {type(error).__name__} ({error}). "
+                "Let it use only modules, plain values and functions of this notebook."
+            )
+        trial = trying.Trial(
+            check["check"],
+            function,
+            worlds=check.get("WORLDS", trying.WORLDS),
+            own_files=request["sources"],
+            error_messages=check.get("ERROR_MESSAGES"),
+        )
+        return trial.run(request["seed"], make_trace=_make_trace, before_each=arm)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
+def _nobody_answers(prompt: object = "") -> str:
+    raise RuntimeError("input() waits for somebody at a keyboard: take what you need as an argument")
+
+
+def _make_trace() -> Any:
+    from ..tracing.recorder import Trace
+
+    return Trace(limit=20_000)
+
+
+def load(path: str) -> dict[str, Any]:
+    """Return what the Python file at `path` defines."""
+    namespace: dict[str, Any] = {"__name__": "check", "__file__": path}
+    with open(path, encoding="utf-8") as file:
+        exec(compile(file.read(), path, "exec"), namespace)
+    return namespace
+
+
+def _pickled(verdict: Any) -> bytes:
+    try:
+        return pickle.dumps(verdict)
+    except Exception:  # a trace that holds something of the learner's
+        verdict.trace = None
+        return pickle.dumps(verdict)
+
+
+def _own_pipes() -> tuple[BinaryIO, BinaryIO]:
+    """Keep standard input and output for us: what the learner's code reads is empty, what it writes goes elsewhere."""
+    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, 0)
+    os.dup2(nothing, 1)
+    return requests, answers
+
+
+def _limit_memory() -> None:
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY if most < 0 else min(_MEMORY, most), most))
+
+
+def send(pipe: BinaryIO, message: bytes) -> None:
+    """Write a message, after its length."""
+    pipe.write(struct.pack("<I", len(message)) + message)
+    pipe.flush()
+
+
+def receive(pipe: BinaryIO) -> bytes | None:
+    """Read a message that `send` wrote; None if there is no more."""
+    size = pipe.read(4)
+    if len(size) < 4:
+        return None
+    message = pipe.read(struct.unpack("<I", size)[0])
+    return message or None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,2 @@
+async def run_all(jobs):
+    pass

@@ -1,0 +1,3 @@
+async def get_json(session, url):
+    async with ... as response:
+        return ...

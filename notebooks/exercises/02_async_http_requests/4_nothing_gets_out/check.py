@@ -1,0 +1,48 @@
+"""The check of exercise 2.4."""
+
+ERROR_MESSAGES = {
+    "AttributeError: '[\\w.]*RequestContextManager' object": (
+        '`session.get(url)` alone is no response yet. Write `async with session.get(url) as response:` and use '
+        '`response` in that block.'
+    ),
+    "TypeError: '(?:method|function)' object .*context manager": (
+        'what stands after `async with` is a function, not what it gives. Call it: `session.get(url)`.'
+    ),
+    "TypeError: 'type' object .*context manager": (
+        'what stands after `async with` is a class. Make an object of it, with brackets: '
+        '`aiohttp.ClientSession()`.'
+    ),
+    "TypeError: 'str' object .*context manager": (
+        'what stands after `async with` is a text. It wants a request: `session.get(url)`.'
+    ),
+    "TypeError: (?:'[\\w.]*RequestContextManager' object .*context manager|Use async with instead)": (
+        'opening and closing may have to wait here, which plain `with` cannot. Write `async with`.'
+    ),
+    "(?:TypeError|AttributeError): 'coroutine' object": (
+        '`response.json()` gives a coroutine, because the body has yet to arrive. Write `await` before it.'
+    ),
+    "TypeError: .*(?:method|function)'? (?:can't be used in 'await'|object can't be awaited)": (
+        'you await a function instead of what it gives. Call it: `await response.json()`.'
+    ),
+    'RuntimeError: Session is closed': (
+        'you close the session that you were given, and others want to ask with it, too. Whoever opened it closes '
+        'it: use `async with` for the response only.'
+    ),
+    'ClientConnectionError: Connection closed': (
+        'you read a response after it was released. Read it inside its `async with` block.'
+    ),
+    'JSONDecodeError': (
+        "`JSONDecodeError` got out: the body was no JSON. It is a `ValueError`, and not one of aiohttp's errors. "
+        'Catch it, too.'
+    ),
+    '(ServerDisconnectedError|ClientOSError|ClientPayloadError|ConnectionResetError)': (
+        '`{0}` got out: the connection was dropped. Catch `aiohttp.ClientError`, which all errors of a connection '
+        'are.'
+    ),
+    '((?:SocketTimeout|ServerTimeout|ConnectionTimeout|Timeout)Error)': (
+        '`{0}` got out: there was no answer in time. Catch `TimeoutError`, too.'
+    ),
+    'ClientResponseError: (\\d+)': (
+        'the error for status {0} got out. Look at `response.status` and return, or catch it and use its `status`.'
+    ),
+}

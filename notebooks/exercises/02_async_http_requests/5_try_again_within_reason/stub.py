@@ -1,0 +1,2 @@
+async def fetch_with_retry(session, url):
+    pass

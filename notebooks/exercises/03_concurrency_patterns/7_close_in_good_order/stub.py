@@ -1,0 +1,2 @@
+async def serve(queue, handle, close):
+    pass
