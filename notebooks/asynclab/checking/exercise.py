@@ -11,7 +11,7 @@ import linecache
 import re
 import sys
 import types
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +37,10 @@ class Exercise:
         chapter, number = int(folder.parent.name[:2]), int(folder.name.partition("_")[0])
         self.folder, self.chapter, self.id = folder, chapter, f"{chapter}.{number}"
         self.stub = (folder / "stub.py").read_text("utf-8").strip()
-        heading, self.task, self._sections = _read(folder / "task.md")
+        heading, self.task, self.sections = _read(folder / "task.md")
         self.title = heading.rstrip(" ★")
         self.stars = heading.count("★")
-        self.hints = [" ".join(each.split()) for each in re.split(r"^\d+\. ", self._sections["Hints"], flags=re.M)[1:]]
+        self.hints = [" ".join(each.split()) for each in re.split(r"^\d+\. ", self.sections["Hints"], flags=re.M)[1:]]
         self.name = _defined_in(self.stub)
         self._hinted = self._attempts = 0
         if len(self.hints) < 2 or not self.stars:
@@ -92,7 +92,7 @@ class Exercise:
                 "clearer. If you only want to look: `ex.solution(force=True)`.",
             )
         source = inspect.getsource(self.solution_function).strip()
-        return Note(f"One solution of exercise {self.id}", self._sections["Why"], source)
+        return Note(f"One solution of exercise {self.id}", self.sections["Why"], source)
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         return self._note()._repr_mimebundle_()
@@ -112,7 +112,7 @@ class Exercise:
         if seed is not None and (type(seed) is not int or seed < 0):
             raise ValueError(f"a seed is a whole number from 0, as a check shows it, not {seed!r}")
         if self._is_not_attempted(function):
-            todo = " ".join(self._sections["To do"].split()).rstrip(".")
+            todo = " ".join(self.sections["To do"].split()).rstrip(".")
             text = f"Not attempted yet: {todo}, run the cell, then run this one again."
             return Outcome(self.id, "not attempted", text)
         try:
@@ -138,12 +138,12 @@ class Exercise:
             return Outcome(
                 self.id,
                 "not yet",
-                f"Not yet: nothing is wrong in the world of seed {seed}. Check all of them: `await ex.check({self.name})`.",
+                f"Not yet: nothing is wrong in the world of seed {seed}. Check all: `await ex.check({self.name})`.",
                 output=verdict.output,
             )
         store.add(self.id, not message)
         if not message:
-            praise = " ".join(self._sections["Praise"].split())
+            praise = " ".join(self.sections["Praise"].split())
             evidence = f"Tried in {verdict.worlds} worlds, with other times, values and lengths in each."
             return Outcome(self.id, "correct", f"Correct. {praise}", evidence, output=verdict.output, news=store.news())
         if re.match(r"[A-Z][a-z]* ", message):  # a sentence begins, not a name such as ValueError
@@ -260,7 +260,7 @@ def _takes(function: Any, count: int) -> bool:
 
 def _is_coroutine_function(function: Any) -> bool:
     """Return whether calling it gives a coroutine: also an object with such a `__call__`, or behind a decorator."""
-    candidates = function, inspect.unwrap(function), getattr(type(function), "__call__", None)
+    candidates = function, inspect.unwrap(function), type(function).__call__
     return any(map(inspect.iscoroutinefunction, candidates))
 
 
@@ -278,7 +278,11 @@ def _shape(source: str) -> str:
 
     function = ast.parse(textwrap.dedent(source)).body[-1]
     body = function.body
-    if isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant) and isinstance(body[0].value.value, str):
+    if (
+        isinstance(body[0], ast.Expr)
+        and isinstance(body[0].value, ast.Constant)
+        and isinstance(body[0].value.value, str)
+    ):
         body = body[1:]
     return "[]" if all(isinstance(each, ast.Pass) for each in body) else str([ast.dump(each) for each in body])
 

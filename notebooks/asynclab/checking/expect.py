@@ -48,7 +48,9 @@ def expect_results(run: Run, wanted: Sequence[Any]) -> None:
     value, wanted = run.value, list(wanted)
     expect_finished(value)
     if not isinstance(value, list | tuple):
-        raise NotYet(f"Your function returned {said(value)}, not a list of {len(wanted)} results. Collect them in a list.")
+        raise NotYet(
+            f"Your function returned {said(value)}, not a list of {len(wanted)} results. Collect them in a list."
+        )
     got = list(value)
     if same(got, wanted):
         return
@@ -74,7 +76,9 @@ def expect_finished(value: Any) -> None:
     if any(isinstance(each, asyncio.Future) for each in many):
         raise NotYet("Your function returned a task, not its result. Await the task, and return what that gives.")
     if any(inspect.isgenerator(each) or inspect.isasyncgen(each) for each in many):
-        raise NotYet("Your function gave a generator, which has done no work yet. Collect the results, and return those.")
+        raise NotYet(
+            "Your function gave a generator, which has done no work yet. Collect the results, and return those."
+        )
 
 
 def expect_each_once(work: Work, wanted: Sequence[Any]) -> None:
@@ -86,7 +90,9 @@ def expect_each_once(work: Work, wanted: Sequence[Any]) -> None:
         if surplus[0] in wanted:
             times = often(begun.count(surplus[0]))
             raise NotYet(f"{work.call(surplus[0])} was run {times}. Once is enough: keep what it gave.")
-        raise NotYet(f"{work.call(surplus[0])} was run, which nobody asked for. Run what you are given, and nothing else.")
+        raise NotYet(
+            f"{work.call(surplus[0])} was run, which nobody asked for. Run what you are given, and nothing else."
+        )
     for call in work.calls:
         if call.outcome in ("pending", "cancelled"):
             raise NotYet(f"{work.call(call.item)} was begun but not finished. Wait for all of them before you return.")
@@ -129,7 +135,9 @@ def expect_at_once(most: int, limit: int, places: Uses, what: str, possible: int
             f"{much}. You make {places.made} semaphores, and each lets its own through. Make one, for all of them."
         )
     if places.made and not places.taken:
-        raise NotYet(f"{much}. Nobody takes a place in your semaphore: write `async with` and its name where one begins.")
+        raise NotYet(
+            f"{much}. Nobody takes a place in your semaphore: write `async with` and its name where one begins."
+        )
     if places.taken == 1:
         raise NotYet(f"{much}. They share the one place that was taken around all of them. Let each take a place.")
     if places.taken and most == possible:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
 import os
 import pickle
 import re
@@ -59,7 +60,12 @@ class Process:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONHASHSEED": "0", "PYTHONWARNINGS": ""},
+            env={
+                **os.environ,
+                "PYTHONPATH": str(Path(__file__).parents[2]),
+                "PYTHONHASHSEED": "0",
+                "PYTHONWARNINGS": "",
+            },
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
 
@@ -78,10 +84,8 @@ class Process:
                 answer = receive(self._process.stdout)
             except (OSError, ValueError):  # it has ended, or was ended
                 answer = None
-            try:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any longer
                 loop.call_soon_threadsafe(set_result, answer)
-            except RuntimeError:  # nobody waits any longer: the loop is closed
-                pass
 
         self._thread = threading.Thread(target=talk, name="asyncio-guide-check", daemon=True)
         self._thread.start()
@@ -98,10 +102,8 @@ class Process:
         if thread := getattr(self, "_thread", None):
             thread.join()
         for file in (self._process.stdin, self._process.stdout, self._errors):
-            try:
+            with contextlib.suppress(OSError):  # what was not yet written
                 file.close()
-            except OSError:  # what was not yet written
-                pass
 
     def last_words(self, sources: dict[str, str]) -> str:
         """Return why it ended, as its error output and its exit code tell."""

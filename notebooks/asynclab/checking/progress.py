@@ -1,31 +1,25 @@
 """What a learner has done so far: kept in one file, on this machine only.
 
-The file lies in the user's data folder, or in the folder that the environment variable ASYNCIO_GUIDE_DATA
-names. It is small, so every change reads it, adds to it and replaces it as a whole, under a lock: whoever reads
-finds either the old one or the new one, and two notebooks that are open at once lose nothing of each other's.
+The file lies in the user's data folder, or in the folder that the environment variable ASYNCIO_GUIDE_DATA names. Each
+attempt adds a line to it, so that two notebooks that are open at once lose nothing of each other's, and a line that
+was cut short by a crash spoils no other.
 """
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import itertools
 import json
 import os
-import tempfile
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
-from typing import IO
 
 import platformdirs
 
 from ..page.style import GREEN, RULE
 
 VARIABLE = "ASYNCIO_GUIDE_DATA"
-_PATIENCE = 1.0  # seconds to wait for another notebook that is writing; it needs a few milliseconds
 
 
 @dataclass(frozen=True)
@@ -46,105 +40,59 @@ class Store:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.file = folder / "progress.json"
-        self._unsaved: dict[str, Record] = {}
-        self._news: list[str] = []
-        self._told: set[str] = set()
+        self.file = folder / "progress.jsonl"
+        self._unsaved = ""
+        self._news = ""
+        self._told = False
 
     def add(self, identifier: str, correct: bool) -> None:
         """Count one more attempt at the exercise `identifier`."""
-        _merge(self._unsaved, {identifier: Record(1, correct)})
+        self._unsaved += json.dumps({"exercise": identifier, "correct": correct}) + "\n"
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with self._locked():
-                records = self._read()
-                _merge(records, self._unsaved)
-                self._write(records)
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            with self.file.open("a", encoding="utf-8") as file:
+                file.write(self._unsaved)  # in one piece: it is short
         except OSError as error:
-            self._tell("not kept", f"Your progress is not kept: {_reason(error)} ({self.folder}).")
+            self._tell(f"Your progress is not kept: {_reason(error)} ({self.file.parent}).")
         else:
-            self._unsaved.clear()
+            self._unsaved = ""
 
     def records(self) -> dict[str, Record]:
         """Return what was done so far, by identifier."""
-        records: dict[str, Record] = {}
         try:
+            text = self.file.read_text("utf-8", errors="replace")
+        except FileNotFoundError:
+            text = ""
+        except OSError as error:
+            text = ""
             if self.file.exists():
-                with self._locked():
-                    records = self._read()
-        except OSError:
+                self._tell(f"Your progress cannot be read: {_reason(error)} ({self.file}).")
+        records: dict[str, Record] = {}
+        for line in (text + self._unsaved).splitlines():
             try:
-                records = _parse(self.file.read_bytes())  # a folder that only lets us read has no place for a lock
-            except (OSError, ValueError) as error:
-                self._tell("not read", f"Your progress cannot be read: {_reason(error)} ({self.file}).")
-        _merge(records, self._unsaved)
+                entry = json.loads(line)
+                key, correct = str(entry["exercise"]), entry["correct"] is True
+            except (ValueError, TypeError, KeyError, RecursionError):  # a line that was cut short
+                continue
+            records[key] = records.get(key, Record()) + Record(1, correct)
         return records
 
     def reset(self) -> None:
         """Forget everything."""
-        self._unsaved.clear()
+        self._unsaved = ""
         try:
-            if self.file.exists():
-                with self._locked():
-                    self._write({})
+            self.file.unlink(missing_ok=True)
         except OSError as error:
-            self._news.append(f"Your progress is not reset: {_reason(error)} ({self.file}).")
+            self._news = f"Your progress is not reset: {_reason(error)} ({self.file})."
 
     def news(self) -> str:
         """Return what the learner should hear about the file, and has not heard yet; usually ""."""
-        news, self._news = " ".join(self._news), []
+        news, self._news = self._news, ""
         return news
 
-    def _tell(self, subject: str, text: str) -> None:
-        if subject not in self._told:
-            self._told.add(subject)
-            self._news.append(text)
-
-    def _read(self) -> dict[str, Record]:
-        """Return what the file holds; put a damaged one aside. Needs the lock."""
-        try:
-            return _parse(self.file.read_bytes())
-        except FileNotFoundError:
-            return {}
-        except ValueError:
-            names = (self.folder / f"progress-damaged-{n}.json" for n in itertools.count(1))
-            aside = next(path for path in names if not path.exists())
-            os.replace(self.file, aside)
-            self._news.append(f"The file with your progress was damaged. It is kept as {aside}; we start afresh.")
-            return {}
-
-    def _write(self, records: Mapping[str, Record]) -> None:
-        """Replace the file as a whole: nobody ever reads half of it, even if this process is killed."""
-        content = {"format": 1, "exercises": {key: asdict(records[key]) for key in sorted(records)}}
-        handle, name = tempfile.mkstemp(dir=self.folder, prefix="progress-", suffix=".tmp")
-        try:
-            with open(handle, "w", encoding="utf-8") as file:
-                json.dump(content, file, indent=1)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(name, self.file)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(name)
-            raise
-
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Hold the lock in the block. Raises TimeoutError (an OSError) if somebody else has it for too long.
-
-        The operating system gives a lock back when its process ends, however it ends.
-        """
-        with open(self.folder / "progress.lock", "ab") as file:
-            end = time.monotonic() + _PATIENCE
-            while not _try_to_lock(file):
-                if time.monotonic() > end:
-                    raise TimeoutError("another notebook is writing it")
-                time.sleep(0.01)  # the loop waits with us, for milliseconds: a lock is held no longer
-            try:
-                yield
-            finally:
-                _unlock(file)
+    def _tell(self, text: str) -> None:
+        if not self._told:
+            self._told, self._news = True, text
 
 
 def store() -> Store:
@@ -157,57 +105,8 @@ def _store_in(folder: Path) -> Store:
     return Store(folder)
 
 
-def _merge(records: dict[str, Record], more: Mapping[str, Record]) -> None:
-    for key, record in more.items():
-        records[key] = records.get(key, Record()) + record
-
-
-def _parse(content: bytes) -> dict[str, Record]:
-    """Return the records in a file's `content`. Raises ValueError if it is not a file of ours."""
-    try:
-        found = json.loads(content)["exercises"]
-        records = {key: Record(value["attempts"], value["correct"]) for key, value in found.items()}
-    except (AttributeError, KeyError, TypeError, RecursionError) as error:
-        raise ValueError("not a file of ours") from error
-    if any(type(each.attempts) is not int or type(each.correct) is not bool for each in records.values()):
-        raise ValueError("not a file of ours")
-    return records
-
-
-def _reason(error: Exception) -> str:
-    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).rstrip(".")
-
-
-if os.name == "nt":
-    import msvcrt
-
-    def _try_to_lock(file: IO[bytes]) -> bool:
-        try:
-            file.seek(0)
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-
-    def _unlock(file: IO[bytes]) -> None:
-        file.seek(0)
-        msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)
-
-else:
-    import fcntl
-
-    def _try_to_lock(file: IO[bytes]) -> bool:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        except OSError:  # a file system without locks: merging at every write loses almost nothing even so
-            return True
-        return True
-
-    def _unlock(file: IO[bytes]) -> None:
-        with contextlib.suppress(OSError):
-            fcntl.flock(file, fcntl.LOCK_UN)
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error) or type(error).__name__).rstrip(".")
 
 
 MARKS = {"correct": "✓", "not yet": "✕", "not attempted": "–"}

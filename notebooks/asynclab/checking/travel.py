@@ -11,7 +11,7 @@ import linecache
 import sys
 import types
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import cloudpickle
 
@@ -42,7 +42,7 @@ def pack(function: Callable[..., Any]) -> tuple[bytes, dict[str, str]]:
 class _Pickler(cloudpickle.Pickler):
     """It keeps the file name of code, by which a message finds the learner's line; cloudpickle's own drops it."""
 
-    dispatch_table = collections.ChainMap({}, cloudpickle.Pickler.dispatch_table)
+    dispatch_table: ClassVar = collections.ChainMap({}, cloudpickle.Pickler.dispatch_table)
 
     def _reduced(code: types.CodeType, reduce: Callable[..., Any] = dispatch_table[types.CodeType]) -> tuple:
         make, arguments = reduce(code)
@@ -58,7 +58,7 @@ def code_of(function: Any) -> types.FunctionType | None:
             function = function.func if isinstance(function, functools.partial) else function.__func__
         function = inspect.unwrap(function)
         if not isinstance(function, types.FunctionType) and not isinstance(function, type):
-            function = getattr(type(function), "__call__", None)
+            function = type(function).__call__
         return function if isinstance(function, types.FunctionType) else None
     return None
 
@@ -144,7 +144,9 @@ def _why(functions: list[types.FunctionType]) -> str:
 
 def _in_general(error: Exception) -> str:
     text = " ".join(str(error).split())
-    return f"your function cannot be taken into the process in which it is checked: {type(error).__name__} ({text[:80]})."
+    return (
+        f"your function cannot be taken into the process in which it is checked: {type(error).__name__} ({text[:80]})."
+    )
 
 
 def _an(noun: str) -> str:

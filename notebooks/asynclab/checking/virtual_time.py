@@ -18,6 +18,7 @@ import selectors
 import sys
 import threading
 import time
+import types
 import weakref
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -34,9 +35,9 @@ real_clock, _real_sleep = time.perf_counter, time.sleep
 class Blocking(NamedTuple):
     """A call that held the event loop."""
 
-    call: str  # such as "time.sleep(0.2)"
+    call: str  # such as "time.sleep(0.2)"; "" for a wait for a thread
     seconds: float
-    frame: Any  # of the code that made the call
+    places: list[tuple[str, int]]  # file and line of the call, of the code that called that, and so on
 
 
 class _Clock:
@@ -72,7 +73,7 @@ def sleep(seconds: float) -> None:
         raise ValueError("sleep length must be non-negative")
     if threading.get_ident() == _thread_of_loop:
         if seconds:
-            blocking.append(Blocking(f"time.sleep({seconds:g})", seconds, sys._getframe(1)))
+            blocking.append(Blocking(f"time.sleep({seconds:g})", seconds, _places(sys._getframe(1))))
         clock.now += seconds
     else:
         _sleepers.sleep(seconds)
@@ -101,9 +102,9 @@ class _Sleepers:
         if self.loop is not None and not self.loop.is_closed():
             self.loop.call_soon_threadsafe(int)  # it may have waited for this thread to work, or to sleep
         while not awake.wait(_LOOK / 2):
-            blocked = blocked + 1 if (frame := _waits_for_a_lock()) else 0
+            blocked = blocked + 1 if (places := _waits_for_a_lock()) else 0
             if blocked >= _BLOCKED and self.first() == entry[0]:
-                blocking.append(Blocking("", max(0.0, entry[0] - clock.now), frame))
+                blocking.append(Blocking("", max(0.0, entry[0] - clock.now), places))
                 self.wake_first()  # the loop waits for a thread that waits for the loop
 
     def first(self) -> float:
@@ -123,16 +124,21 @@ class _Sleepers:
 _sleepers = _Sleepers()
 
 
-def _waits_for_a_lock() -> Any:
-    """Return the frame that called into `threading` if the loop's thread waits there, else None."""
+def _waits_for_a_lock() -> list[tuple[str, int]]:
+    """Return where the loop's thread waits for another thread; nothing if it does not."""
     frame = sys._current_frames().get(_thread_of_loop)
     if frame is None or frame.f_code.co_filename != threading.__file__:
-        return None
-    if frame.f_code.co_name not in ("wait", "join", "_wait_for_tstate_lock"):
-        return None
-    while frame is not None and frame.f_code.co_filename == threading.__file__:
+        return []
+    return _places(frame) if frame.f_code.co_name in ("wait", "join", "_wait_for_tstate_lock") else []
+
+
+def _places(frame: types.FrameType | None) -> list[tuple[str, int]]:
+    """Return file and line of a frame, of its caller, and so on."""
+    found = []
+    while frame is not None:
+        found.append((frame.f_code.co_filename, frame.f_lineno))
         frame = frame.f_back
-    return frame
+    return found
 
 
 class _Pool:

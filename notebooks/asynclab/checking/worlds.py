@@ -14,7 +14,6 @@ import random
 import re
 import time
 import traceback
-import types
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -142,7 +141,7 @@ class World:
         run.tasks = len(loop.made) - made - 1
         run.lost = [_lost(each) for each in loop.made[made:] if _is_lost(each)]
         run.never_awaited = list(never_awaited)
-        run.blocking += [f"`{each.call}`{self.line(each.frame)}" for each in virtual_time.blocking]
+        run.blocking += [f"`{each.call}`{self.line(each.places)}" for each in virtual_time.blocking]
         if self._stops:
             raise NotYet(self._why_stopped(run))
         if run.error is not None and not (run.cancelled and task.cancelled()) and not _all_are(run.error, may_raise):
@@ -212,7 +211,8 @@ class World:
                 "Check what ends its loop, and await the thing itself instead of asking for it again and again."
             )
         if virtual_time.blocking:
-            return f"{run.blocking[-1]} held the event loop: meanwhile nobody else could run. Await `asyncio.sleep` instead."
+            held = f"{run.blocking[-1]} held the event loop: meanwhile nobody else could run."
+            return f"{held} Await `asyncio.sleep` instead."
         how = "waits for what can never happen" if self._stops[0] == "stuck" else "was still waiting after its time"
         return f"Your function {how}{self._place}. Check who is to end that wait."
 
@@ -241,30 +241,26 @@ class World:
         more = f" and {count(len(errors) - 1, 'more error')}" if len(errors) > 1 else ""
         return f"Your function raised {told}{more}{self._where(first)}. Look there first."
 
-    def _where(self, error: BaseException) -> str:
-        walk = traceback.walk_tb(error.__traceback__)
-        lines = [(frame, number) for frame, number in walk if frame.f_code.co_filename in self.own_files]
-        return self._in_words(*lines[-1]) if lines else ""
-
     def _where_it_waits(self, task: asyncio.Task) -> str:
-        place, waiting = "", task.get_coro()
+        places, waiting = [], task.get_coro()
         while waiting is not None:
             frame = getattr(waiting, "cr_frame", None) or getattr(waiting, "gi_frame", None)
-            if frame is not None and frame.f_code.co_filename in self.own_files:
-                place = self._in_words(frame, frame.f_lineno)
+            if frame is not None:
+                places.append((frame.f_code.co_filename, frame.f_lineno))
             waiting = getattr(waiting, "cr_await", None) or getattr(waiting, "gi_yieldfrom", None)
-        return place
+        return self.line(reversed(places))
 
-    def line(self, frame: types.FrameType | None) -> str:
-        """Return the line of the learner's code that `frame` is at, or was called from: ", line 3 “…”", or ""."""
-        while frame is not None and frame.f_code.co_filename not in self.own_files:
-            frame = frame.f_back
-        return "" if frame is None else self._in_words(frame, frame.f_lineno)
+    def _where(self, error: BaseException) -> str:
+        walk = traceback.walk_tb(error.__traceback__)
+        return self.line(reversed([(frame.f_code.co_filename, number) for frame, number in walk]))
 
-    @staticmethod
-    def _in_words(frame: types.FrameType, number: int) -> str:
-        text = linecache.getline(frame.f_code.co_filename, number).strip()
-        return f", line {number}" + (f" {said(text, quotes='“”')}" if text else "")
+    def line(self, places: Iterable[tuple[str, int]]) -> str:
+        """Return the first of `places` (file, line) that is in the learner's code: ", line 3 “…”", or ""."""
+        for file, number in places:
+            if file in self.own_files:
+                text = linecache.getline(file, number).strip()
+                return f", line {number}" + (f" {said(text, quotes='“”')}" if text else "")
+        return ""
 
 
 def _coroutine(function: Callable[..., Any], arguments: tuple) -> Any:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
 import subprocess
 import sys
@@ -11,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from asynclab.checking.progress import VARIABLE, Record, Report, Store, store
 from asynclab.exercises import all_exercises, progress
-from asynclab.exercises.learner import VARIABLE, Record, Report, Store, store
 
-NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+NOTEBOOKS = Path(__file__).parents[3] / "notebooks"
 
 
 @pytest.fixture(autouse=True)
@@ -28,9 +26,9 @@ def test_without_the_variable_it_is_the_users_data_folder(monkeypatch: pytest.Mo
     monkeypatch.delenv(VARIABLE)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     kept = store()
-    assert kept.folder.name == "asyncio-guide"
-    assert not kept.folder.is_relative_to(NOTEBOOKS)
-    assert sys.platform != "linux" or kept.folder == tmp_path / "asyncio-guide"
+    assert kept.file.parent.name == "asyncio-guide"
+    assert not kept.file.is_relative_to(NOTEBOOKS)
+    assert sys.platform != "linux" or kept.file.parent == tmp_path / "asyncio-guide"
 
 
 def test_looking_leaves_nothing_behind(folder: Path) -> None:
@@ -47,7 +45,7 @@ def test_attempts_are_counted_and_correct_stays_correct(folder: Path) -> None:
     expected = {"1.1": Record(3, True), "1.2": Record(1, False)}
     assert store().records() == expected
     assert Store(folder).records() == expected, "another kernel reads the same"
-    assert sorted(path.name for path in folder.iterdir()) == ["progress.json", "progress.lock"]
+    assert [path.name for path in folder.iterdir()] == ["progress.jsonl"]
     assert store().news() == ""
 
 
@@ -63,7 +61,7 @@ def test_reset_forgets_everything(folder: Path) -> None:
 _WRITER = """
 import sys
 from pathlib import Path
-from asynclab.exercises.learner import Store
+from asynclab.checking.progress import Store
 
 kept = Store(Path(sys.argv[1]))
 print("ready", flush=True)
@@ -97,66 +95,16 @@ def test_two_notebooks_at_once_lose_nothing(folder: Path) -> None:
     assert Store(folder).records() == {"1.1": Record(80), "1.2": Record(40, True), "1.3": Record(40, True)}
 
 
-def test_a_reader_never_sees_half_a_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that is killed while it writes leaves the old file as it was."""
-    store().add("1.1", True)
-
-    def die(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(os, "fsync", die)
-    with pytest.raises(KeyboardInterrupt):
-        store().add("1.2", True)
-    monkeypatch.undo()
-    assert Store(folder).records() == {"1.1": Record(1, True)}
-    assert sorted(path.name for path in folder.iterdir()) == ["progress.json", "progress.lock"]
-
-
 @pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        b"{",
-        b"\xff\xfe\x00",
-        b"[]",
-        b"null",
-        b'{"exercises": 3}',
-        b'{"exercises": {"1.1": 3}}',
-        b'{"exercises": {"1.1": {"attempts": 1}}}',
-        b'{"exercises": {"1.1": {"attempts": "1", "correct": true}}}',
-        b'{"exercises": {"1.1": {"attempts": 1, "correct": null}}}',
-        b"[" * 100_000,
-        b'{"exercises": ',
-    ],
+    "line",
+    [b"", b"{", b"\xff\xfe\x00", b"[]", b"null", b'{"exercise": "1.2"}', b'{"exercise": "1.2", "cor', b"[" * 100_000],
 )
-def test_a_damaged_file_is_kept_aside_and_said_so_once(folder: Path, content: bytes) -> None:
+def test_a_damaged_line_spoils_no_other(folder: Path, line: bytes) -> None:
     folder.mkdir()
-    (folder / "progress.json").write_bytes(content)
-    report = progress()
-    assert report.done == 0
-    assert "damaged" in report.news and "afresh" in report.news and "progress-damaged-1.json" in report.news
-    assert report.news in str(report)
-    assert (folder / "progress-damaged-1.json").read_bytes() == content
-    assert progress().news == ""
-    store().add("1.1", True)
-    assert progress().done == 1
-
-
-def test_a_second_damaged_file_does_not_replace_the_first(folder: Path) -> None:
-    folder.mkdir()
-    for content in ("one", "two"):
-        (folder / "progress.json").write_text(content)
-        store().add("1.1", True)
-        assert "damaged" in store().news()
-        assert store().records() == {"1.1": Record(1, True)}
-    assert [(folder / f"progress-damaged-{n}.json").read_text() for n in (1, 2)] == ["one", "two"]
-
-
-def test_a_file_of_a_later_version_is_read(folder: Path) -> None:
-    folder.mkdir()
-    entry = {"attempts": 2, "correct": True, "when": "today"}
-    (folder / "progress.json").write_text(json.dumps({"format": 1, "exercises": {"1.1": entry}, "more": []}))
-    assert store().records() == {"1.1": Record(2, True)}
+    (folder / "progress.jsonl").write_bytes(b'{"exercise": "1.1", "correct": true, "later": []}\n' + line + b"\n")
+    assert store().records() == {"1.1": Record(1, True)}
+    store().add("1.2", True)
+    assert progress().done == 2 and store().news() == ""
 
 
 def test_a_folder_that_cannot_be_written_is_said_once_and_caught_up_later(folder: Path) -> None:
@@ -172,20 +120,8 @@ def test_a_folder_that_cannot_be_written_is_said_once_and_caught_up_later(folder
     assert Store(folder).records() == {"1.1": Record(1, True), "1.2": Record(2, False)}
 
 
-def test_a_lock_that_somebody_keeps_stops_nobody(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("asynclab.exercises.learner._PATIENCE", 0.02)
-    other = Store(folder)
-    folder.mkdir()
-    with other._locked():
-        store().add("1.1", True)
-        assert "another notebook" in store().news()
-        assert progress().done == 1
-    store().add("1.1", True)
-    assert Store(folder).records() == {"1.1": Record(2, True)}
-
-
 def test_a_file_that_cannot_be_read(folder: Path) -> None:
-    (folder / "progress.json").mkdir(parents=True)
+    (folder / "progress.jsonl").mkdir(parents=True)
     report = progress()
     assert report.done == 0 and report.news.startswith("Your progress cannot be read: ")
     assert progress().news == ""
@@ -227,4 +163,4 @@ def test_an_exercise_that_is_no_longer_in_the_guide_is_not_counted_and_not_lost(
 
 
 def test_the_tests_do_not_touch_the_users_folder(folder: Path) -> None:
-    assert store().folder == folder
+    assert store().file.parent == folder
