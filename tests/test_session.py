@@ -32,15 +32,6 @@ from asynclab.session import Unfinished
 from kernels import Kernel
 
 
-@pytest.fixture(scope="module", autouse=True)
-def few_objects():
-    """`end()` walks all objects: of the suite's hundreds of thousands there is nothing to learn here."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
-
-
 class Leftover(NamedTuple):
     """A program that leaves something: run with a list that keeps things as a notebook's variables do."""
 

@@ -103,7 +103,8 @@ def enter(variants: Mapping[str, Callable], started: ExitStack) -> None:
                 message = f'variant "{name}" could not be started: {type(error).__name__}: {error}'
                 raise RuntimeError(message) from error
     gc.collect()
-    started.callback(gc.unfreeze)
+    if not gc.get_freeze_count():  # what somebody else has set aside stays there
+        started.callback(gc.unfreeze)
     gc.freeze()
 
 
