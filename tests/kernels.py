@@ -124,6 +124,13 @@ class Reply:
         """The names of the exceptions shown as output."""
         return [output.ename for output in self.outputs if output.output_type == "error"]
 
+    @property
+    def problem(self) -> str:
+        """What went wrong, or "": the error that ended the cell, or one that it shows."""
+        if self.status == "ok" and not self.errors:
+            return ""
+        return "\n".join([f"{self.ename or self.errors or self.status}: {self.evalue}", *self.traceback, self.stderr])
+
     def _stream(self, name: str) -> str:
         return "".join(out.text for out in self.outputs if out.output_type == "stream" and out.name == name)
 

@@ -5,7 +5,7 @@
     python tests/render.py --force [01]    all, or these, changed or not
     python tests/render.py --check         execute nothing; list what `make render` would change, and fail if any
 
-A notebook whose code raises is left as it was.
+A notebook whose code raises, at first or when a cell is run a second time, is left as it was.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from nbformat import NotebookNode
 
 import stored
-from kernels import launch_options, new_manager
+from kernels import Kernel, launch_options, new_manager
 
 CELL_TIMEOUT = 120  # seconds, as in the tests
 _SCREEN = 20  # lines of a traceback that fit beside what failed
@@ -63,12 +63,35 @@ def execute(path: Path) -> NotebookNode:
         except DeadKernelError:
             problem = "the kernel died"
         except CellExecutionError as error:
-            lines = _ANSI.sub("", str(error)).strip().splitlines()
-            problem = "\n".join(["…"] * (len(lines) > _SCREEN) + lines[-_SCREEN:])
+            problem = str(error)
         else:
             notebook.metadata[stored.OWN] = {"source_hash": stored.source_hash(notebook)}
             return stored.tidy(notebook)
-    raise RenderError(f"{path.name}, cell {running[-1]!r}: {problem}\nThe file is unchanged.")
+    raise RenderError(f"{path.name}, cell {running[-1]!r}: {_last(problem)}")
+
+
+def run_each_cell_twice(path: Path) -> None:
+    """Run the notebook at `path` as whoever runs each cell a second time, to see it again, and then goes on.
+
+    Raises RenderError, naming the cell, if one raises, runs too long or kills the kernel.
+    """
+    with Kernel(path.parent) as kernel:
+        for cell in stored.code_cells(stored.read(path)):
+            for time in ("first", "second"):
+                try:
+                    problem = kernel.run(cell.source, CELL_TIMEOUT).problem
+                except (TimeoutError, RuntimeError) as error:
+                    problem = str(error)
+                if problem:
+                    raise RenderError(f"{path.name}, cell {cell.id!r}, run the {time} time: {_last(problem)}")
+        if kernel.log:
+            raise RenderError(f"{path.name}, each cell run twice: the kernel says {_last(kernel.log)}")
+
+
+def _last(text: str) -> str:
+    """Return the end of `text`, as much as fits beside what failed, without its colours."""
+    lines = _ANSI.sub("", text).strip().splitlines()
+    return "\n".join(["…"] * (len(lines) > _SCREEN) + lines[-_SCREEN:])
 
 
 def outdated(path: Path) -> str:
@@ -86,7 +109,9 @@ def render(path: Path, force: bool = False) -> str:
     notebook = stored.read(path)
     if force or not stored.is_fresh(notebook):
         began = time.perf_counter()
-        stored.write(path, execute(path))
+        executed = execute(path)
+        run_each_cell_twice(path)
+        stored.write(path, executed)
         return f"executed in {time.perf_counter() - began:.1f} s"
     if outdated(path):
         stored.write(path, stored.tidy(notebook))
@@ -118,7 +143,7 @@ def main(arguments: list[str] | None = None) -> int:
         try:
             print(f"{path.name}: {render(path, options.force)}", flush=True)
         except RenderError as error:
-            print(error, file=sys.stderr)
+            print(f"{error}\nThe file is unchanged.", file=sys.stderr)
             return 1
     return 0
 

@@ -1,4 +1,6 @@
-"""nbval without its blind spots: a pytest plugin that runs each notebook and compares every cell with what is stored.
+"""nbval without its blind spots: a pytest plugin that runs each notebook twice, in one kernel.
+
+First cell by cell, and compares each with what is stored; then as Run All does.
 
 nbval 0.11 finds a notebook's cells, blanks what may differ (nbval_sanitize.cfg) and compares. But it lets pass
 an uncaught ExceptionGroup (it looks for an error among the outputs; IPython prints a group as text), a cell that was
@@ -14,13 +16,18 @@ tags and time limits hold; --nbval itself is not needed.
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from nbval.plugin import IPyNbCell, IPyNbFile, coalesce_streams
 
+import stored
 from kernels import Kernel, Reply
+
+# What an earlier run left in a variable, replaced by this run's. Python shows this to nobody who has not asked for it.
+REPLACED = re.compile(r"^.*ResourceWarning: Implicitly cleaning up <TemporaryDirectory.*\n(?:  .*\n)?", re.MULTILINE)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -36,7 +43,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
 
 class StrictNotebook(IPyNbFile):
-    """A notebook: one kernel, and each code cell a test named by the cell's id."""
+    """A notebook: one kernel, each code cell a test named by the cell's id, and a test `run_all`."""
 
     kernel: Kernel | None = None
     late = 0  # outputs that came after their cells had been compared, as far as they were complained about
@@ -46,6 +53,7 @@ class StrictNotebook(IPyNbFile):
             yield StrictCell.from_parent(
                 self, name=item.cell.id, cell_num=item.cell_num, cell=item.cell, options=item.options
             )
+        yield RunAll.from_parent(self, name="run_all")
 
     def setup(self) -> None:
         self.setup_sanitize_files()
@@ -98,3 +106,30 @@ class StrictCell(IPyNbCell):
                 "its own cell and print from a list; if late output is the lesson, tag that cell nbval-ignore-output"
             )
         return reply
+
+
+class RunAll(pytest.Item):
+    """Run All as JupyterLab does it: every cell is sent at once, before the first has ended.
+
+    It comes after the comparison, in the same kernel, where every name is known already. By itself
+    (`pytest notebooks/01_….ipynb::run_all`) it has a fresh one.
+    """
+
+    def runtest(self) -> None:
+        kernel, limit = self.parent.kernel, self.config.option.nbval_cell_timeout
+        if not kernel.is_alive():
+            pytest.fail("the kernel is gone", pytrace=False)
+        cells = stored.code_cells(self.parent.nb)
+        sent = [kernel.start(cell.source) for cell in cells]
+        for cell, message in zip(cells, sent, strict=True):
+            reply = kernel.wait(message, limit)
+            problem, said = reply.problem, REPLACED.sub("", reply.stderr)
+            if said and not any(output.get("name") == "stderr" for output in cell.outputs):
+                problem = problem or f"it prints to stderr: {said}"
+            if problem:
+                pytest.fail(f"cell {cell.id!r}: {problem}", pytrace=False)
+        assert kernel.started[-len(sent) :] == sent
+        assert kernel.log == ""
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        return self.path, 0, f"{self.parent.name}::{self.name}"

@@ -1,7 +1,7 @@
 """Every chapter under load: it runs, and shows what is stored, on a machine that is slow, busy, or shared by a class.
 
-`make soak` runs these tests, which take half an hour on two cores; tests/test_load.py is a small load for every
-day. A learner is a pytest of its own, with a kernel of its own.
+`make soak` runs these tests, which take half an hour on two cores; for every day it is load enough that `make test`
+runs four notebooks side by side. A learner is a pytest of its own, with a kernel of its own.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ def strictly(path: Path) -> list[str]:
 
 
 def run_all(path: Path) -> list[str]:
-    """Return the test that sends all cells of the notebook at `path` at once."""
-    return [f"tests/test_run_all.py::Test_{path.stem}::test_run_all"]
+    """Return the test that sends all cells of the notebook at `path` at once, to a fresh kernel."""
+    return [f"notebooks/{path.name}::run_all"]
 
 
 def learn(*learners: list[str]) -> None:
