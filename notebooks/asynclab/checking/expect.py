@@ -8,11 +8,10 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from .work import Uses, Work
-    from .worlds import Run
+from .run import Run
+from .work import Uses, Work
 
 __all__ = [
     "NotYet",

@@ -15,11 +15,11 @@ import re
 import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from . import virtual_time
 from .expect import NotYet, count, said
+from .run import Run
 from .work import JobError, Work
 
 MOST_TASKS = 10_000  # that a run may start
@@ -35,21 +35,6 @@ never_awaited: list[str] = []  # names of coroutine functions that were called i
 
 class Unstoppable(BaseException):
     """The learner's code does not end: its process has to. The message says why."""
-
-
-@dataclass
-class Run:
-    """What one run of the learner's function did."""
-
-    value: Any = None
-    error: BaseException | None = None
-    cancelled: bool = False  # from outside, before it had ended
-    duration: float = 0.0  # seconds of virtual time
-    tasks: int = 0  # that it started
-    left: list[str] = field(default_factory=list)  # names of the tasks that it left running
-    lost: list[str] = field(default_factory=list)  # errors of tasks that nobody retrieved
-    never_awaited: list[str] = field(default_factory=list)  # names of coroutine functions called in vain
-    blocking: list[str] = field(default_factory=list)  # calls that held the loop, each with its line
 
 
 class World:
@@ -239,7 +224,7 @@ class World:
             text = ""
         told = type(first).__name__ + (f" ({text if len(text) <= 80 else text[:79] + '…'})" if text else "")
         more = f" and {count(len(errors) - 1, 'more error')}" if len(errors) > 1 else ""
-        return f"Your function raised {told}{more}{self._where(first)}. Look there first."
+        return f"Your function raised {told}{more}{self._where(first) or self._where(error)}. Look there first."
 
     def _where_it_waits(self, task: asyncio.Task) -> str:
         places, waiting = [], task.get_coro()
