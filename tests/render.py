@@ -25,7 +25,13 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from nbformat import NotebookNode
 
 import stored
-from kernels import Kernel, launch_options, new_manager
+
+sys.path.insert(0, str(stored.ROOT / "notebooks"))  # this is run as a script, too
+
+import exercise_cells  # noqa: E402
+from asynclab.checking.exercise import Exercise  # noqa: E402
+from asynclab.exercises import all_exercises  # noqa: E402
+from kernels import Kernel, launch_options, new_manager  # noqa: E402
 
 CELL_TIMEOUT = 120  # seconds, as in the tests
 _SCREEN = 20  # lines of a traceback that fit beside what failed
@@ -94,9 +100,16 @@ def _last(text: str) -> str:
     return "\n".join(["…"] * (len(lines) > _SCREEN) + lines[-_SCREEN:])
 
 
+def exercises_of(path: Path) -> list[Exercise]:
+    """Return the exercises of the chapter whose notebook is at `path`."""
+    return [each for each in all_exercises() if each.folder.parent.name == path.stem]
+
+
 def outdated(path: Path) -> str:
     """Return what `make render` would change in the notebook at `path`, or "" for nothing."""
     notebook = stored.read(path)
+    if exercise_cells.fill(notebook, exercises_of(path)):
+        return "its exercises are not those of their folders"
     if not stored.is_fresh(notebook):
         return "the stored outputs are not those of this code"
     if stored.text(stored.tidy(copy.deepcopy(notebook))) != path.read_text("utf-8"):
@@ -107,6 +120,8 @@ def outdated(path: Path) -> str:
 def render(path: Path, force: bool = False) -> str:
     """Bring the notebook at `path` up to date and return what was done, in words. Raises RenderError."""
     notebook = stored.read(path)
+    if exercise_cells.fill(notebook, exercises_of(path)):
+        stored.write(path, notebook)
     if force or not stored.is_fresh(notebook):
         began = time.perf_counter()
         executed = execute(path)
