@@ -28,10 +28,10 @@ import stored
 
 sys.path.insert(0, str(stored.ROOT / "notebooks"))  # this is run as a script, too
 
-import exercise_cells  # noqa: E402
-from asynclab.checking.exercise import Exercise  # noqa: E402
-from asynclab.exercises import all_exercises  # noqa: E402
-from kernels import Kernel, launch_options, new_manager  # noqa: E402
+import exercise_cells
+from asynclab.checking.exercise import Exercise
+from asynclab.exercises import all_exercises
+from kernels import Kernel, launch_options, new_manager
 
 CELL_TIMEOUT = 120  # seconds, as in the tests
 _SCREEN = 20  # lines of a traceback that fit beside what failed
