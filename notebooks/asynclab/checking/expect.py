@@ -23,6 +23,7 @@ __all__ = [
     "expect_each_once",
     "expect_free_loop",
     "expect_no_error_lost",
+    "expect_none_twice",
     "expect_nothing_left",
     "expect_results",
     "expect_side_by_side",
@@ -95,6 +96,15 @@ def expect_each_once(work: Work, wanted: Sequence[Any]) -> None:
     for call in work.calls:
         if call.outcome in ("pending", "cancelled"):
             raise NotYet(f"{work.call(call.item)} was begun but not finished. Wait for all of them before you return.")
+
+
+def expect_none_twice(work: Work) -> None:
+    """Expect that nothing was called for a second time, however the function ended."""
+    seen: list[Any] = []
+    for call in work.calls:
+        if call.item in seen:
+            raise NotYet(f"{work.call(call.item)} was run again. Once is enough: keep what it gave.")
+        seen.append(call.item)
 
 
 def expect_side_by_side(work: Work, at_least: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,7 @@ class Run:
     value: Any = None
     error: BaseException | None = None
     cancelled: bool = False  # from outside, before it had ended
+    cancelled_at: float = math.inf  # the moment of that, in virtual time
     duration: float = 0.0  # seconds of virtual time
     tasks: int = 0  # that it started
     left: list[str] = field(default_factory=list)  # names of the tasks that it left running

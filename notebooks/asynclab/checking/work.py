@@ -31,7 +31,7 @@ class Work:
 
     `function` is a coroutine function of one item, `blocking` a plain one; both bear the `name` that the learner
     knows. A call for an item takes `seconds[item]` of virtual time, raises `failing[item]` if that is there, and gives
-    `results[item]`, or else a text with its name.
+    `results[item]`, or else a text with its name. A call that is cancelled takes `closing` seconds more to end.
     """
 
     def __init__(
@@ -43,12 +43,13 @@ class Work:
     ) -> None:
         self.name, self.seconds, self.results, self.failing = name, seconds, results or {}, failing or {}
         self.calls: list[Call] = []
+        self.closing = 0.0
         self._is_list = False  # the learner knows a list of functions, and not one that takes an item
         self.open = self.most = 0  # calls under way now, and the most that ever were
 
         async def function(item: Any) -> Any:
             with self.noted(item):
-                await asyncio.sleep(self.seconds.get(item, 0.01))
+                await self._take(self.seconds.get(item, 0.01))
                 return self.outcome(item)
 
         def blocking(item: Any) -> Any:
@@ -65,12 +66,20 @@ class Work:
         def of(item: Any) -> Callable[[], Any]:
             async def job() -> Any:
                 with self.noted(item):
-                    await asyncio.sleep(self.seconds[item])
+                    await self._take(self.seconds[item])
                     return self.outcome(item)
 
             return named(job, self.name)
 
         return [of(item) for item in self.seconds]
+
+    async def _take(self, seconds: float) -> None:
+        try:
+            await asyncio.sleep(seconds)
+        except asyncio.CancelledError:
+            if self.closing:
+                await asyncio.sleep(self.closing)
+            raise
 
     @contextlib.contextmanager
     def noted(self, item: Any) -> Iterator[Call]:

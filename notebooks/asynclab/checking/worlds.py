@@ -60,6 +60,7 @@ class World:
         self.trace: Any = None  # of the last run
         self.spoiled = False  # something was left that does not end
         self._stops: list[str] = []
+        self._is_to_cancel = False
 
     # ------------------------------------------------------------ what is drawn
 
@@ -106,7 +107,7 @@ class World:
         """
         loop: virtual_time.Loop = asyncio.get_running_loop()
         called, made, run = function or self.function, len(loop.made), Run()
-        self._stops, self.trace = [], self._make_trace() if self._make_trace else None
+        self._is_to_cancel, self._stops, self.trace = False, [], self._make_trace() if self._make_trace else None
         virtual_time.blocking.clear()
         never_awaited.clear()
         with self.trace or contextlib.nullcontext():
@@ -133,6 +134,13 @@ class World:
             raise NotYet(self.explain(run.error))
         return run
 
+    def cancel(self) -> None:
+        """Cancel from outside what is watched, once this turn of the loop is over: for a function that works for ever.
+
+        A task that the check starts beforehand may do so when there is nothing left to do.
+        """
+        self._is_to_cancel = True
+
     def _on_turn(self, task: asyncio.Task, run: Run, cancel: bool, end: float) -> Callable[[], None]:
         """Return what is called after each turn of the loop, until `task` has ended, or is to, at the time `end`."""
         turns, cpu = 0, time.thread_time()
@@ -146,8 +154,8 @@ class World:
                 return
             if cancel:
                 self.turns = max(self.turns, turns)
-                if turns == self.cancel_at:
-                    run.cancelled = True
+                if turns == self.cancel_at or self._is_to_cancel:
+                    run.cancelled, run.cancelled_at, self._is_to_cancel = True, virtual_time.clock.now, False
                     task.cancel()
             if turns % _MOST_TURNS == 0:
                 self._stop("busy", task, run)
