@@ -15,8 +15,10 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from . import child
 from .child import receive, send
 from .trying import Verdict
+from .worlds import OUT_OF_MEMORY
 
 _PATIENCE = 60.0  # seconds for a whole check; the process itself has less patience with a single world
 _IDLE = 2  # processes that are kept warm
@@ -123,8 +125,8 @@ class Process:
                 f"Your function held the event loop until it was stopped after 2 seconds{place}. "
                 "Await whatever waits, so that others get their turn, and check what ends its loops."
             )
-        if "MemoryError" in text:
-            return "Your function asked for more memory than a check may use. Check what it collects."
+        if code == child.OUT_OF_MEMORY or "MemoryError" in text:
+            return OUT_OF_MEMORY
         if "Fatal Python error" in text or code < 0:
             return f"Your function ended Python itself (exit code {code}){place}. Look at what it calls there."
         return f"Your function ended the process it ran in (exit code {code}). Return a value instead."

@@ -153,7 +153,7 @@ ENDINGS = [
     (crashes, "your function ended Python itself"),
     (takes_a_gigabyte, "asked for more memory than a check may use"),
     (takes_all_memory, "asked for more memory than a check may use"),
-    (starts_tasks_without_end, "started tasks without end, line 3 “asyncio.create_task(right(number))”"),
+    (starts_tasks_without_end, "started tasks without end, line 3 “asyncio.create_task(right(number))"),
     (lets_tasks_start_tasks, "started tasks without end, line"),
     (exits, "raised SystemExit (3), line 2 “sys.exit(3)”"),
     (exits_in_a_task, "raised SystemExit (3), line"),
