@@ -57,6 +57,7 @@ bench: .venv/installed-benchmarks  ## measure the code beside its peers: a table
 
 soak: .venv/installed  ## run what only repeats or loads, weekly: every chapter busy, hurried, and ten times at once
 	$(BIN)/python -m pytest -o addopts= -o python_files='*.py' tests/soak
+	$(BIN)/python -m pytest -n 0 -m soak tests
 
 lock:  ## write the lock files anew from pyproject.toml (UPGRADE=--upgrade for newer versions); needs uv
 	$(COMPILE) pyproject.toml --output-file requirements.txt

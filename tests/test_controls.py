@@ -3,17 +3,11 @@
 import ast
 import asyncio
 import inspect
-import os
-import shutil
-import subprocess
-import sys
 import threading
 import time
 
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook
 
-import render
 import stored
 from asynclab import begin, end, sliders, trace
 from asynclab.session import Unfinished
@@ -674,23 +668,3 @@ def test_errors_of_a_moved_slider_stand_in_place(kernel):
     move(kernel, "tasks", 7)
     until(kernel, lambda: reply.results[1]["text/plain"] == "10.0")
     assert reply.text == "run 5\nrun 6\nrun 7\n", "what it prints belongs to its cell"
-
-
-def test_strict_comparison_accepts_it_twice(tmp_path):
-    """Rendered once, compared twice: what is stored is figure and words, and no widget."""
-    for folder in ("notebooks", "tests"):
-        ignored = shutil.ignore_patterns("__pycache__", "*.ipynb", "test_*", "browser", "benchmarks", "lint")
-        shutil.copytree(stored.ROOT / folder, tmp_path / folder, ignore=ignored)
-    shutil.copy(stored.ROOT / "pyproject.toml", tmp_path)
-    sources = [SETUP, SHOW, "await waits(tasks=3)", "await end()"]
-    cells = [new_code_cell(source, id=f"cell-{'abcd'[i]}") for i, source in enumerate(sources)]
-    path = tmp_path / "notebooks" / "01_slider.ipynb"
-    stored.write(path, new_notebook(cells=cells))
-    render.render(path)
-    [_, result] = stored.code_cells(stored.read(path))[1].outputs
-    assert VIEW not in path.read_text("utf-8") and "<img alt" in result.data["text/html"]
-    command = [sys.executable, "-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider", "notebooks"]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
-    for _ in range(2):
-        result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=200)
-        assert result.returncode == 0 and "4 passed" in result.stdout, result.stdout + result.stderr

@@ -339,9 +339,8 @@ def test_cancelling_many_requests_leaves_nothing(web, me):
     asyncio.run(main())
 
 
-def test_twenty_thousand_urls_cost_little_beyond_their_results():
-    count = 20_000
-
+@pytest.mark.parametrize("count", [4_000, pytest.param(20_000, marks=pytest.mark.soak)])
+def test_many_urls_cost_little_beyond_their_results(count):
     async def main():
         async with RawServer(keep_alive(answer(b"x"))) as server:
             urls = [server.url] * count
@@ -351,7 +350,7 @@ def test_twenty_thousand_urls_cost_little_beyond_their_results():
                 gc.collect()
                 most, kept = memory()
             assert sum(result["content_length"] for result in results) == count == server.requests - 200
-        assert most - kept < 10 * MIB, f"{(most - kept) / MIB:.1f} MiB beyond the results"
+        assert most - kept < count * 500, f"{(most - kept) / count:.0f} bytes for a URL beyond its result"
 
     asyncio.run(main())
 
