@@ -283,7 +283,7 @@ async def with_more(number, times=2):
 CAN_TRAVEL = [right, with_helpers, decorated, Doubler(), Doubler().double, functools.partial(with_more, times=2)]
 
 
-@pytest.mark.parametrize("function", CAN_TRAVEL, ids=repr)
+@pytest.mark.parametrize("function", CAN_TRAVEL, ids=lambda each: type(each).__name__)
 def test_helpers_classes_and_constants_come_along(function: Any, check: Check) -> None:
     assert check(function).status == "correct"
 
