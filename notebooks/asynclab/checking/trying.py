@@ -180,7 +180,7 @@ def hear_forgotten_coroutines() -> None:
     def heard(message: Any, *_: Any, **__: Any) -> None:
         text = str(message)
         if text.startswith("coroutine '") and "was never awaited" in text:
-            never_awaited.append(text.split("'")[1])
+            never_awaited.append(text.split("'")[1].rpartition(".")[2])
 
     warnings.simplefilter("always")
     warnings.showwarning = heard

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import inspect
 import linecache
 import random
@@ -109,6 +110,7 @@ class World:
         called, made, run = function or self.function, len(loop.made), Run()
         self._is_to_cancel, self._stops, self.trace = False, [], self._make_trace() if self._make_trace else None
         virtual_time.blocking.clear()
+        gc.collect()  # a coroutine that an earlier world forgot is announced now, and not as one of this world
         never_awaited.clear()
         with self.trace or contextlib.nullcontext():
             began, ended = virtual_time.clock.now, loop.create_future()
@@ -117,15 +119,16 @@ class World:
             loop.on_turn = self._on_turn(task, run, cancel, began + deadline)
             loop.on_stuck = lambda: self._stop("stuck", task, run)
             await ended
-            loop.on_turn = None
+            loop.on_turn = loop.on_stuck = None
             run.duration = virtual_time.clock.now - began
             await self._settle(loop, made, _GRACE)
         run.error = asyncio.CancelledError() if task.cancelled() else task.exception()
         run.value = None if run.error is not None else task.result()
-        run.left = [each.get_name() for each in loop.made[made:] if not each.done()]
+        run.left = [_name(each) for each in loop.made[made:] if not each.done()]
         await self._end_what_is_left(loop, made)
         run.tasks = len(loop.made) - made - 1
         run.lost = [_lost(each) for each in loop.made[made:] if _is_lost(each)]
+        gc.collect()
         run.never_awaited = list(never_awaited)
         run.blocking += [f"`{each.call}`{self.line(each.places)}" for each in virtual_time.blocking]
         if self._stops:
@@ -279,10 +282,16 @@ def _all_are(error: BaseException, kinds: type | tuple) -> bool:
     return all(isinstance(each, kinds) for each in _leaves(error))
 
 
+def _name(task: asyncio.Task) -> str:
+    """Return the name that the learner gave it, or else that of its coroutine: "Task-7" depends on earlier runs."""
+    name = task.get_name()
+    return getattr(task.get_coro(), "__name__", name) if re.fullmatch(r"Task-\d+", name) else name
+
+
 def _is_lost(task: asyncio.Task) -> bool:
     return task.done() and not task.cancelled() and getattr(task, "_log_traceback", False)
 
 
 def _lost(task: asyncio.Task) -> str:
     error = task.exception()  # which also marks it as retrieved
-    return f"{type(error).__name__}: {error} (task {said(task.get_name(), quotes='“”')})"
+    return f"{type(error).__name__}: {error} (task {said(_name(task), quotes='“”')})"
