@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import deque
 
 
 def make_limiter(rate, per):
