@@ -32,9 +32,11 @@ async def one_place_around_all(jobs):
 
 async def semaphore_for_each_job(jobs):
     """You make 12 semaphores"""
+
     async def run(job):
         async with asyncio.Semaphore(5):
             return await job()
+
     return await asyncio.gather(*[run(job) for job in jobs])
 
 
@@ -51,8 +53,10 @@ async def semaphore_for_each_job_around_the_waiting(jobs):
 async def semaphore_that_nobody_takes(jobs):
     """Nobody takes a place in your semaphore"""
     places = asyncio.Semaphore(5)
+
     async def run(job):
         return await job()
+
     return await asyncio.gather(*[run(job) for job in jobs])
 
 
@@ -64,18 +68,22 @@ async def all_at_once(jobs):
 async def six_places(jobs):
     """6 jobs were under way at once, where 5 are allowed. Give your semaphore 5 places"""
     places = asyncio.Semaphore(6)
+
     async def run(job):
         async with places:
             return await job()
+
     return await asyncio.gather(*[run(job) for job in jobs])
 
 
 async def four_workers(jobs):
     """never more than 4 jobs were under way at once, where 5 may be"""
     results, numbered = [None] * len(jobs), iter(enumerate(jobs))
+
     async def work():
         for i, job in numbered:
             results[i] = await job()
+
     async with asyncio.TaskGroup() as group:
         for _ in range(4):
             group.create_task(work())
@@ -85,16 +93,19 @@ async def four_workers(jobs):
 async def place_given_back_before_the_job(jobs):
     """Take the place inside the task, before its work begins, and hold it"""
     places = asyncio.Semaphore(5)
+
     async def run(job):
         async with places:
             pass
         return await job()
+
     return await asyncio.gather(*[run(job) for job in jobs])
 
 
 async def place_given_back_twice_after_an_error(jobs):
     """6 jobs were under way at once"""
     places = asyncio.Semaphore(5)
+
     async def run(job):
         async with places:
             try:
@@ -102,6 +113,7 @@ async def place_given_back_twice_after_an_error(jobs):
             except Exception:
                 places.release()
                 raise
+
     results = await asyncio.gather(*[run(job) for job in jobs], return_exceptions=True)
     for result in results:
         if isinstance(result, Exception):
@@ -112,9 +124,11 @@ async def place_given_back_twice_after_an_error(jobs):
 async def semaphore_of_one(jobs):
     """no two jobs were ever under way at once: your semaphore lets only one through"""
     lock = asyncio.Semaphore()
+
     async def run(job):
         async with lock:
             return await job()
+
     return await asyncio.gather(*[run(job) for job in jobs])
 
 
@@ -134,16 +148,18 @@ async def last_batch_left_out(jobs):
     """job 11 was never run"""
     results = []
     for i in range(len(jobs) // 5):
-        results += await asyncio.gather(*[job() for job in jobs[5 * i:5 * i + 5]])
+        results += await asyncio.gather(*[job() for job in jobs[5 * i : 5 * i + 5]])
     return results
 
 
 async def first_job_run_twice(jobs):
     """job 1 was run twice"""
     places = asyncio.Semaphore(5)
+
     async def run(job):
         async with places:
             return await job()
+
     if jobs:
         await jobs[0]()
     return await asyncio.gather(*[run(job) for job in jobs])
@@ -152,9 +168,11 @@ async def first_job_run_twice(jobs):
 async def run_again_if_the_result_is_false(jobs):
     """was run twice. Once is enough"""
     places = asyncio.Semaphore(5)
+
     async def run(job):
         async with places:
             return await job() or await job()
+
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(run(job)) for job in jobs]
     return [task.result() for task in tasks]
@@ -163,12 +181,14 @@ async def run_again_if_the_result_is_false(jobs):
 async def run_again_after_an_error(jobs):
     """was run again"""
     places = asyncio.Semaphore(5)
+
     async def run(job):
         async with places:
             try:
                 return await job()
             except Exception:
                 return await job()
+
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(run(job)) for job in jobs]
     return [task.result() for task in tasks]
@@ -177,9 +197,11 @@ async def run_again_after_an_error(jobs):
 async def false_results_dropped(jobs):
     """missing"""
     places = asyncio.Semaphore(5)
+
     async def run(job):
         async with places:
             return await job()
+
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(run(job)) for job in jobs]
     return [task.result() for task in tasks if task.result()]
@@ -188,9 +210,11 @@ async def false_results_dropped(jobs):
 async def returns_when_the_first_is_done(jobs):
     """was never run"""
     places = asyncio.Semaphore(5)
+
     async def run(job):
         async with places:
             return await job()
+
     tasks = [asyncio.create_task(run(job)) for job in jobs]
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     return [task.result() for task in tasks if task.done()]
@@ -210,9 +234,11 @@ async def returns_when_all_have_begun(jobs):
 async def results_in_the_order_of_ending(jobs):
     """not in the order of the input"""
     places, results = asyncio.Semaphore(5), []
+
     async def run(job):
         async with places:
             results.append(await job())
+
     await asyncio.gather(*[run(job) for job in jobs])
     return results
 
@@ -220,9 +246,11 @@ async def results_in_the_order_of_ending(jobs):
 async def results_from_a_set(jobs):
     """not in the order of the input"""
     places = asyncio.Semaphore(5)
+
     async def run(job):
         async with places:
             return await job()
+
     done, _ = await asyncio.wait([asyncio.create_task(run(job)) for job in jobs])
     return [task.result() for task in done]
 
@@ -230,53 +258,65 @@ async def results_from_a_set(jobs):
 async def nothing_returned(jobs):
     """returned `None`, not a list of 12 results"""
     places = asyncio.Semaphore(5)
+
     async def run(job):
         async with places:
             return await job()
+
     await asyncio.gather(*[run(job) for job in jobs])
 
 
 async def plain_with(jobs):
     """Write `async with`, not `with`"""
     places = asyncio.Semaphore(5)
+
     async def run(job):
         with places:
             return await job()
+
     return await asyncio.gather(*[run(job) for job in jobs])
 
 
 async def class_instead_of_an_object(jobs):
     """Make an object of it"""
+
     async def run(job):
         async with asyncio.Semaphore:
             return await job()
+
     return await asyncio.gather(*[run(job) for job in jobs])
 
 
 async def job_not_called(jobs):
     """a job is a function"""
     places = asyncio.Semaphore(5)
+
     async def run(job):
         async with places:
             return await job
+
     return await asyncio.gather(*[run(job) for job in jobs])
 
 
 async def coroutines_returned(jobs):
     """Your function returned a coroutine, which has not run"""
     places = asyncio.Semaphore(5)
+
     async def run(job):
         async with places:
             return await job()
+
     return [run(job) for job in jobs]
 
 
 async def waits_for_no_task(jobs):
     """`asyncio.wait` wants at least one task"""
     places = asyncio.Semaphore(5)
+
     async def run(job):
         async with places:
             return await job()
+
     tasks = [asyncio.create_task(run(job)) for job in jobs]
     try:
         await asyncio.wait(tasks)
@@ -290,10 +330,12 @@ async def waits_for_no_task(jobs):
 async def list_emptied(jobs):
     """Your function changed the list `jobs`"""
     results = {}
+
     async def work():
         while jobs:
             number, job = len(jobs), jobs.pop()
             results[number] = await job()
+
     async with asyncio.TaskGroup() as group:
         for _ in range(5):
             group.create_task(work())
@@ -303,18 +345,22 @@ async def list_emptied(jobs):
 async def error_among_the_results(jobs):
     """raised JobError, and you return"""
     places = asyncio.Semaphore(5)
+
     async def run(job):
         async with places:
             return await job()
+
     return await asyncio.gather(*[run(job) for job in jobs], return_exceptions=True)
 
 
 async def gather_leaves_the_others(jobs):
     """When your function had failed,"""
     places = asyncio.Semaphore(5)
+
     async def run(job):
         async with places:
             return await job()
+
     return await asyncio.gather(*[run(job) for job in jobs])
 
 
@@ -329,9 +375,11 @@ async def batches_leave_the_others(jobs):
 async def tasks_left_when_cancelled(jobs):
     """When your function had been cancelled,"""
     places = asyncio.Semaphore(5)
+
     async def run(job):
         async with places:
             return await job()
+
     tasks = [asyncio.create_task(run(job)) for job in jobs]
     try:
         return [await task for task in tasks]
@@ -345,9 +393,11 @@ async def tasks_left_when_cancelled(jobs):
 async def cancelled_but_not_waited_for(jobs):
     """still running"""
     places = asyncio.Semaphore(5)
+
     async def run(job):
         async with places:
             return await job()
+
     tasks = [asyncio.create_task(run(job)) for job in jobs]
     try:
         return [await task for task in tasks]
@@ -359,9 +409,11 @@ async def cancelled_but_not_waited_for(jobs):
 async def cancellation_swallowed(jobs):
     """caught its cancellation and returned as if done"""
     places = asyncio.Semaphore(5)
+
     async def run(job):
         async with places:
             return await job()
+
     tasks = []
     try:
         async with asyncio.TaskGroup() as group:
@@ -374,11 +426,13 @@ async def cancellation_swallowed(jobs):
 async def queue_whose_worker_dies(jobs):
     """Your function waits for what can never happen"""
     queue, results = asyncio.Queue(), {}
+
     async def work():
         while True:
             i, job = await queue.get()
             results[i] = await job()
             queue.task_done()
+
     for item in enumerate(jobs):
         queue.put_nowait(item)
     workers = [asyncio.create_task(work()) for _ in range(5)]
@@ -393,9 +447,11 @@ async def queue_whose_worker_dies(jobs):
 
 async def five_workers_share_an_iterator(jobs):
     results, numbered = [None] * len(jobs), iter(enumerate(jobs))
+
     async def work():
         for i, job in numbered:
             results[i] = await job()
+
     async with asyncio.TaskGroup() as group:
         for _ in range(5):
             group.create_task(work())
@@ -432,10 +488,12 @@ async def batches_of_coroutines_made_beforehand(jobs):
 
 async def workers_take_from_a_queue(jobs):
     queue, results = asyncio.Queue(), {}
+
     async def work():
         while not queue.empty():
             i, job = queue.get_nowait()
             results[i] = await job()
+
     for item in enumerate(jobs):
         queue.put_nowait(item)
     async with asyncio.TaskGroup() as group:
@@ -461,9 +519,11 @@ async def waits_for_the_first_of_five(jobs):
 
 async def gather_and_an_end_in_good_order(jobs):
     places = asyncio.Semaphore(5)
+
     async def run(job):
         async with places:
             return await job()
+
     tasks = [asyncio.ensure_future(run(job)) for job in jobs]
     try:
         return await asyncio.gather(*tasks)
@@ -476,9 +536,11 @@ async def gather_and_an_end_in_good_order(jobs):
 
 async def waits_for_all_and_raises_then(jobs):
     places = asyncio.Semaphore(5)
+
     async def run(job):
         async with places:
             return await job()
+
     results = await asyncio.gather(*[run(job) for job in jobs], return_exceptions=True)
     for result in results:
         if isinstance(result, BaseException):
@@ -488,9 +550,11 @@ async def waits_for_all_and_raises_then(jobs):
 
 async def each_worker_has_its_share(jobs):
     results = [None] * len(jobs)
+
     async def work(first):
         for i in range(first, len(jobs), 5):
             results[i] = await jobs[i]()
+
     async with asyncio.TaskGroup() as group:
         for first in range(5):
             group.create_task(work(first))
@@ -499,6 +563,7 @@ async def each_worker_has_its_share(jobs):
 
 async def counted_with_a_condition(jobs):
     under_way, changed = 0, asyncio.Condition()
+
     async def run(job):
         nonlocal under_way
         async with changed:
@@ -510,6 +575,7 @@ async def counted_with_a_condition(jobs):
             under_way -= 1
             async with changed:
                 changed.notify()
+
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(run(job)) for job in jobs]
     return [task.result() for task in tasks]

@@ -62,6 +62,6 @@ async def check(run_bounded, world):
         )
     expect_none_twice(jobs)
     for item in jobs.failing:
-        expect(run.error, f"{jobs.call(item)} raised JobError, and you return {said(run.value)}. Let its error get out.")
+        expect(run.error, f"{jobs.call(item)} raised JobError, and you return {said(run.value)}. Let it get out.")
     expect_nothing_left(run)
     expect(given == before, "Your function changed the list `jobs`, which its caller may still need. Copy it first.")
