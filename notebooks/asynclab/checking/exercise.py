@@ -15,6 +15,7 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
+from ..services import Services
 from ..tracing.timeline import Timeline
 from . import process, progress, travel
 from .card import Note, Outcome
@@ -128,8 +129,14 @@ class Exercise:
 
     def _request(self, function: Any, seed: int | None) -> dict[str, Any]:
         packed, sources = travel.pack(function)
-        check = str(self.folder / "check.py")
-        return {"check": check, "function": packed, "sources": sources, "seed": seed, "path": sys.path}
+        return {
+            "check": str(self.folder / "check.py"),
+            "function": packed,
+            "sources": sources,
+            "seed": seed,
+            "path": sys.path,
+            "services": next((each.api for each in Services.running()), ""),  # a check that needs some may use these
+        }
 
     def _outcome(self, verdict: process.Verdict, seed: int | None) -> Outcome:
         message = " ".join(verdict.message.split())
