@@ -1,34 +1,66 @@
-"""The check of exercise 2.1."""
+"""The check of exercise 2.1: people, lists and late bodies to ask for; some answers have a bad status."""
 
-ERROR_MESSAGES = {
-    "AttributeError: '[\\w.]*RequestContextManager' object": (
-        '`session.get(url)` alone is no response yet. Write `async with session.get(url) as response:` and use '
-        '`response` in that block.'
-    ),
-    "TypeError: '(?:method|function)' object .*context manager": (
-        'what stands after `async with` is a function, not what it gives. Call it: `session.get(url)`.'
-    ),
-    "TypeError: 'type' object .*context manager": (
-        'what stands after `async with` is a class. Make an object of it, with brackets: '
-        '`aiohttp.ClientSession()`.'
-    ),
-    "TypeError: 'str' object .*context manager": (
-        'what stands after `async with` is a text. It wants a request: `session.get(url)`.'
-    ),
-    "TypeError: (?:'[\\w.]*RequestContextManager' object .*context manager|Use async with instead)": (
-        'opening and closing may have to wait here, which plain `with` cannot. Write `async with`.'
-    ),
-    "(?:TypeError|AttributeError): 'coroutine' object": (
-        '`response.json()` gives a coroutine, because the body has yet to arrive. Write `await` before it.'
-    ),
-    "TypeError: .*(?:method|function)'? (?:can't be used in 'await'|object can't be awaited)": (
-        'you await a function instead of what it gives. Call it: `await response.json()`.'
-    ),
-    'RuntimeError: Session is closed': (
-        'you close the session that you were given, and others want to ask with it, too. Whoever opened it closes '
-        'it: use `async with` for the response only.'
-    ),
-    'ClientConnectionError: Connection closed': (
-        'you read a response after it was released. Read it inside its `async with` block.'
-    ),
-}
+import inspect
+
+import aiohttp
+
+from asynclab.checking import server_record
+from asynclab.checking.expect import NotYet, expect, expect_all_awaited, expect_nothing_left, often, said
+from asynclab.checking.server_record import (
+    ServerRecord,
+    expect_given_session,
+    expect_let_through,
+    expect_no_blocking,
+    expect_released,
+    expect_sessions_in_order,
+)
+
+SERVERS, WORLDS = True, 9
+ERROR_MESSAGES = server_record.ERROR_MESSAGES
+
+
+async def check(get_json, world):
+    """One GET with the given session; the JSON comes back, and the response is released whatever happens."""
+    person, late = world.rng.randrange(101, 201), {"duration": round(world.delay(0.002, 0.01), 4)}
+    path, query = world.pick(f"/users/{person}", f"/users/{person}/orders", f"/users/{person}/preferences"), {}
+    if world.number % 3 == 1:
+        path, query = "/slow-body", late
+        world.facts.append("a body that comes later than the headers")
+    if world.fails:
+        path = world.pick("/users/7", "/status/404", "/status/503")
+        world.facts.append("a bad status")
+    may_raise = aiohttp.ClientResponseError if world.fails else ()
+    async with ServerRecord() as server:
+        url, answer = server.url(path, delay=0.005, **query), server.answer(path, **query)
+        run = await world.watch(server.session, url, may_raise=may_raise, deadline=1.0)
+        expect_no_blocking(run)
+        expect_let_through(run)
+        if not run.cancelled:
+            expect_given_session(server)
+            expect_decoded(run.value)
+            expect_all_awaited(run)
+            request, times = server.requests[0], often(len(server.requests))
+            expect(times == "once", f"you ask for `{path}` {times}. Keep what the first one gave.")
+            expect(request.method == "GET", f"you ask with {request.method}. To get something, use `session.get`.")
+            got, right = said(run.value), run.error is not None or run.value == answer
+            expect(right or world.fails, f"you return {got}, not {said(answer)}. Return the whole answer.")
+            expect(
+                right,
+                f"after status {request.status} you return {got}. The server answered JSON there, too: return it, or "
+                "let `response.raise_for_status()` raise.",
+            )
+        expect_released(run, server)
+        expect_sessions_in_order(run, server)
+        expect_nothing_left(run)
+
+
+def expect_decoded(value):
+    """Expect what a body says, and not the body, the response, or what has yet to arrive."""
+    if inspect.isawaitable(value):
+        raise NotYet("you return a coroutine: the body has yet to arrive. Write `await response.json()`.")
+    if isinstance(value, aiohttp.ClientResponse):
+        raise NotYet("you return the response, of which nothing was read yet. Return `await response.json()`.")
+    if isinstance(value, str | bytes):
+        raise NotYet(
+            "you return the body as it came. `await response.json()` decodes it into Python's lists and dicts."
+        )
