@@ -13,12 +13,18 @@ pyproject.toml loads the plugin with `-p strict_nbval`, so that it is there for 
 tags and time limits hold; --nbval itself is not needed.
 """
 
+# ruff: noqa: E402 (one import is to be spared before the others)
+
 from __future__ import annotations
 
 import copy
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+# jsonschema looks for it, to check a kind of address that no notebook has. To import it takes most of a second.
+sys.modules.setdefault("rfc3987_syntax", None)
 
 import pytest
 from nbval.plugin import IPyNbCell, IPyNbFile, coalesce_streams
