@@ -199,8 +199,18 @@ def expect_cancelled(run: Run) -> None:
 def expect_free_loop(run: Run) -> None:
     """Expect that nothing held the event loop."""
     if run.blocking:
-        instead = "Await `asyncio.sleep`" if "time.sleep" in run.blocking[0] else "Hand it to `asyncio.to_thread`"
-        raise NotYet(f"{run.blocking[0]} held the event loop: meanwhile nobody else could run. {instead} instead.")
+        raise NotYet(held_the_loop(run))
+
+
+def held_the_loop(run: Run) -> str:
+    """Return what to say of the first call that held the event loop."""
+    call = run.blocking[0]
+    instead = "Hand it to `asyncio.to_thread` instead."
+    if call.startswith("`time.sleep"):
+        instead = "Await `asyncio.sleep` instead."
+    elif call.startswith("a wait for a thread"):
+        instead = "Await what the thread gives, as `asyncio.to_thread` and `loop.run_in_executor` let you."
+    return f"{call[0].upper()}{call[1:]} held the event loop: meanwhile nobody else could run. {instead}"
 
 
 # Words ----------------------------------------------------------------------------------------------------------

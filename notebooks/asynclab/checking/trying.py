@@ -94,7 +94,7 @@ class Trial:
                 verdict.spoiled = again.spoiled
         if not verdict.spoiled:
             self._close()
-        verdict.spoiled = verdict.spoiled or virtual_time.threads_at_work() > 0
+        verdict.spoiled = verdict.spoiled or not virtual_time.let_threads_work()
         return verdict
 
     def _seeds(self) -> Iterator[int]:

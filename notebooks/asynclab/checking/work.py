@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+import threading
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +46,7 @@ class Work:
         self.calls: list[Call] = []
         self.closing = 0.0
         self._is_list = False  # the learner knows a list of functions, and not one that takes an item
+        self._lock = threading.Lock()  # it may be called in threads
         self.open = self.most = 0  # calls under way now, and the most that ever were
 
         async def function(item: Any) -> Any:
@@ -54,16 +56,19 @@ class Work:
 
         def blocking(item: Any) -> Any:
             with self.noted(item):
-                virtual_time.sleep(self.seconds.get(item, 0.01))
+                virtual_time.block(self.seconds.get(item, 0.01), self.call(item))
                 return self.outcome(item)
 
         self.function, self.blocking = named(function, name), named(blocking, name)
 
-    def functions(self) -> list[Callable[[], Any]]:
-        """Return a coroutine function without parameters for each item, in order."""
+    def functions(self, blocking: Container[Any] = ()) -> list[Callable[[], Any]]:
+        """Return a function without parameters for each item, in order: a plain one for those that are to block."""
         self._is_list = True
 
         def of(item: Any) -> Callable[[], Any]:
+            if item in blocking:
+                return named(lambda: self.blocking(item), self.name)
+
             async def job() -> Any:
                 with self.noted(item):
                     await self._take(self.seconds[item])
@@ -85,9 +90,10 @@ class Work:
     def noted(self, item: Any) -> Iterator[Call]:
         """Note a call from its beginning to its end, however it ends."""
         call = Call(item, virtual_time.clock.now, _name_of_task())
-        self.calls.append(call)
-        self.open += 1
-        self.most = max(self.most, self.open)
+        with self._lock:
+            self.calls.append(call)
+            self.open += 1
+            self.most = max(self.most, self.open)
         try:
             yield call
             call.outcome = "done"
@@ -98,7 +104,8 @@ class Work:
             call.outcome = "failed"
             raise
         finally:
-            self.open -= 1
+            with self._lock:
+                self.open -= 1
             call.end = virtual_time.clock.now
 
     def outcome(self, item: Any) -> Any:

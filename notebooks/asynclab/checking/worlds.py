@@ -19,13 +19,14 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from . import virtual_time
-from .expect import NotYet, count, said
+from .expect import NotYet, count, held_the_loop, said
 from .run import Run
 from .work import JobError, Work
 
 MOST_TASKS = 10_000  # that a run may start
 _MOST_TURNS = 20_000  # of the loop that a run may take
 _MOST_STOPS = 3  # attempts to end a run that does not end by itself
+_LONGEST_THREAD = 20  # seconds of virtual time for which a thread may go on when the function has ended
 _GRACE = 3  # turns in which tasks that were cancelled may still end
 _LONG = 0.1  # seconds of processor time in one turn: it held the loop
 
@@ -126,15 +127,18 @@ class World:
         run.value = None if run.error is not None else task.result()
         run.left = [_name(each) for each in loop.made[made:] if not each.done()]
         await self._end_what_is_left(loop, made)
+        have_threads_ended = await self._end_threads()
         run.tasks = len(loop.made) - made - 1
         run.lost = [_lost(each) for each in loop.made[made:] if _is_lost(each)]
         gc.collect()
         run.never_awaited = list(never_awaited)
-        run.blocking += [f"`{each.call}`{self.line(each.places)}" for each in virtual_time.blocking]
+        run.blocking += [f"{each.call}{self.line(each.places)}" for each in virtual_time.blocking]
         if self._stops:
             raise NotYet(self._why_stopped(run))
         if run.error is not None and not (run.cancelled and task.cancelled()) and not _all_are(run.error, may_raise):
             raise NotYet(self.explain(run.error))
+        if not have_threads_ended:
+            raise NotYet("A thread that your function started goes on without end. Let each of them come to an end.")
         return run
 
     def cancel(self) -> None:
@@ -193,6 +197,15 @@ class World:
                 return
         self.spoiled = True
 
+    async def _end_threads(self) -> bool:
+        """Let threads that the function has left come to their end; return whether they have."""
+        for _ in range(_LONGEST_THREAD):
+            if virtual_time.have_threads_ended():
+                return True
+            await asyncio.sleep(1.0)
+        self.spoiled = True
+        return False
+
     # ------------------------------------------------------------ what is said
 
     def _why_stopped(self, run: Run) -> str:
@@ -207,8 +220,7 @@ class World:
                 "Check what ends its loop, and await the thing itself instead of asking for it again and again."
             )
         if virtual_time.blocking:
-            held = f"{run.blocking[-1]} held the event loop: meanwhile nobody else could run."
-            return f"{held} Await `asyncio.sleep` instead."
+            return held_the_loop(run)
         how = "waits for what can never happen" if self._stops[0] == "stuck" else "was still waiting after its time"
         return f"Your function {how}{self._place}. Check who is to end that wait."
 
@@ -222,7 +234,13 @@ class World:
         first = errors[0]
         if isinstance(first, virtual_time.Flood):
             return f"Your function started tasks without end{self._where(first)}. Check what ends that loop."
+        if isinstance(first, virtual_time.Deadlock):
+            return (
+                f"Your function holds the event loop for ever{self._where(first)}: it waits there for what only the "
+                "loop could do. Await that instead."
+            )
         if isinstance(first, MemoryError):
+            self.spoiled = True  # what it took is still held
             return OUT_OF_MEMORY
         if isinstance(first, asyncio.CancelledError):
             return (
