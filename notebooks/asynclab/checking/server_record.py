@@ -6,6 +6,7 @@ Import it only in the check of an exercise that needs it, and say `SERVERS = Tru
 from __future__ import annotations
 
 import asyncio
+import functools
 import http.client
 import itertools
 import json
@@ -72,6 +73,12 @@ def ask(path: str) -> Any:
         connection.close()
 
 
+@functools.cache
+def answer(path: str) -> Any:
+    """Return the JSON that the API gives for `path`, which is always the same."""
+    return ask(f"{path}?client=check")
+
+
 # What is noted --------------------------------------------------------------------------------------------------
 
 
@@ -94,6 +101,7 @@ class Request:
     method: str
     began: Moment
     beside: int | None = None  # how many others were under way when it got a connection; None: it has not got one
+    unread: int = 0  # of those, how many were answered, and only their bodies had yet to be read
     answered: Moment | None = None  # when status and headers were there, or when it failed
     status: int | None = None
     error: BaseException | None = None
@@ -170,10 +178,6 @@ class ServerRecord:
         """Return an URL to hand to the learner's function."""
         return f"{_api}{path}?{urlencode({'client': self.client, **query})}"
 
-    def answer(self, path: str, **query: Any) -> Any:
-        """Return the JSON that the server gives for `path`; the function is not said to have asked for it."""
-        return ask(f"{path}?{urlencode({'client': 'check', **query})}")
-
     def seen(self) -> dict[str, Any]:
         """Return what the server saw since this was asked last: see `Services.stats`."""
         return ask(f"/stats?of={self.client}&reset=1")
@@ -205,8 +209,10 @@ class ServerRecord:
         self.queued += 1
 
     async def _on_connection(self, session: Any, context: SimpleNamespace, params: Any) -> None:
-        if context.request.beside is None:
-            context.request.beside = self.under_way
+        request = context.request
+        if request.beside is None:
+            request.beside = self.under_way
+            request.unread = sum(each.answered is not None and not each.ended for each in self.requests)
             self.under_way += 1
 
     async def _on_answer(self, session: Any, context: SimpleNamespace, params: Any) -> None:

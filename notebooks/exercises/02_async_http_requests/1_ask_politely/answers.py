@@ -92,7 +92,7 @@ async def closes_the_session(session, url):
 
 
 async def asks_twice(session, url):
-    """preferences` twice. Keep what the first one gave"""
+    """/orders` twice. Keep what the first one gave"""
     async with session.get(url) as response:
         if response.status == 200:
             async with session.get(url) as response:
@@ -126,7 +126,7 @@ async def posts(session, url):
 
 
 async def asks_for_the_head_first(session, url):
-    """you ask for `/users/150/preferences` twice"""
+    """you ask for `/users/150/orders` twice"""
     async with session.head(url) as response:
         response.raise_for_status()
     async with session.get(url) as response:

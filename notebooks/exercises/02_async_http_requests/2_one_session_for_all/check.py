@@ -14,6 +14,7 @@ from asynclab.checking.expect import (
 )
 from asynclab.checking.server_record import (
     ServerRecord,
+    answer,
     expect_asked,
     expect_let_through,
     expect_no_blocking,
@@ -39,7 +40,7 @@ async def check(fetch_rounds, world):
     async with ServerRecord() as server:
         # Each takes a time of its own, so that the order in which they end is not the one in which they come.
         urls = [server.url(path, delay=round(0.004 + 0.006 * world.rng.random(), 4)) for path in paths]
-        run = await world.watch(urls, rounds, deadline=1.0)
+        run = await world.watch(urls, rounds, deadline=1.5)
         expect_no_blocking(run)
         expect_let_through(run)
         expect_all_awaited(run)
@@ -49,7 +50,7 @@ async def check(fetch_rounds, world):
             expect_asked(seen, {path: rounds * paths.count(path) for path in paths})
             expect_in_rounds(server, number)
             expect_few_connections(seen["connections"], number)
-            expect_lists(run, rounds, [server.answer(path) for path in paths])
+            expect_lists(run, rounds, [answer(path) for path in paths])
         expect_sessions_in_order(run, server)
         expect_nothing_left(run)
         expect_no_error_lost(run)

@@ -1,19 +1,21 @@
 """Answers to exercise 2.3. One with a docstring is wrong: its first line is the message that it must get."""
 
-import aiohttp
 import asyncio
-import queue
+import json
+import urllib.request
+
+import aiohttp
 
 
-async def wrong_1(session, urls):
-    """you make 12 semaphores"""
+async def semaphore_for_each_request(session, urls):
+    """You make 12 semaphores"""
     async def fetch(url):
         async with asyncio.Semaphore(5), session.get(url) as response:
             return await response.json()
     return await asyncio.gather(*[fetch(url) for url in urls])
 
 
-async def wrong_2(session, urls):
+async def one_place_around_all(session, urls):
     """taken around all of them"""
     places = asyncio.Semaphore(5)
     async def fetch(url):
@@ -23,8 +25,8 @@ async def wrong_2(session, urls):
         return await asyncio.gather(*[fetch(url) for url in urls])
 
 
-async def wrong_3(session, urls):
-    """nobody takes a place in your semaphore"""
+async def semaphore_not_used(session, urls):
+    """Nobody takes a place in your semaphore"""
     places = asyncio.Semaphore(5)
     async def fetch(url):
         async with session.get(url) as response:
@@ -32,7 +34,7 @@ async def wrong_3(session, urls):
     return await asyncio.gather(*[fetch(url) for url in urls])
 
 
-async def wrong_4(session, urls):
+async def six_places(session, urls):
     """Give your semaphore 5 places"""
     places = asyncio.BoundedSemaphore(6)
     async def fetch(url):
@@ -41,8 +43,8 @@ async def wrong_4(session, urls):
     return await asyncio.gather(*[fetch(url) for url in urls])
 
 
-async def wrong_5(session, urls):
-    """hold one until the body has been read"""
+async def place_given_back_too_early(session, urls):
+    """hold it until the work has ended"""
     places = asyncio.Semaphore(5)
     async def fetch(url):
         async with places:
@@ -52,16 +54,16 @@ async def wrong_5(session, urls):
     return await asyncio.gather(*[fetch(url) for url in urls])
 
 
-async def wrong_6(session, urls):
-    """12 of your requests at once, where 5 are allowed"""
+async def no_limit(session, urls):
+    """12 requests were under way at once, where 5 are allowed"""
     async def fetch(url):
         response = await session.get(url)
         return await response.json()
     return await asyncio.gather(*[fetch(url) for url in urls])
 
 
-async def wrong_7(session, urls):
-    """never had two of your requests at once"""
+async def one_after_another(session, urls):
+    """you ask for one URL after another"""
     places = asyncio.Semaphore(5)
     results = []
     for url in urls:
@@ -70,7 +72,7 @@ async def wrong_7(session, urls):
     return results
 
 
-async def wrong_8(session, urls):
+async def semaphore_of_one(session, urls):
     """your semaphore lets only one through"""
     places = asyncio.Semaphore()
     async def fetch(url):
@@ -79,7 +81,7 @@ async def wrong_8(session, urls):
     return await asyncio.gather(*[fetch(url) for url in urls])
 
 
-async def wrong_9(_, urls):
+async def session_of_one_connection(_, urls):
     """your own session lets only one through"""
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1)) as session:
         async def fetch(url):
@@ -88,7 +90,7 @@ async def wrong_9(_, urls):
         return await asyncio.gather(*[fetch(url) for url in urls])
 
 
-async def wrong_10(session, urls):
+async def plain_with(session, urls):
     """Write `async with`, not `with`"""
     places = asyncio.Semaphore(5)
     async def fetch(url):
@@ -98,15 +100,15 @@ async def wrong_10(session, urls):
     return await asyncio.gather(*[fetch(url) for url in urls])
 
 
-async def wrong_11(session, urls):
-    """was never asked for `/users/125`"""
+async def only_the_first_five(session, urls):
+    """was never asked for `/users/"""
     async def fetch(url):
         async with session.get(url) as response:
             return await response.json()
     return await asyncio.gather(*[fetch(url) for url in urls[:5]])
 
 
-async def wrong_12(session, urls):
+async def in_the_order_of_completion(session, urls):
     """not in the order of the input"""
     places, results = asyncio.Semaphore(5), []
     async def fetch(url):
@@ -116,7 +118,7 @@ async def wrong_12(session, urls):
     return results
 
 
-async def wrong_13(session, urls):
+async def closes_the_session(session, urls):
     """you close the session that you were given"""
     places = asyncio.Semaphore(5)
     async def fetch(url):
@@ -126,7 +128,179 @@ async def wrong_13(session, urls):
         return await asyncio.gather(*[fetch(url) for url in urls])
 
 
-async def right_1(session, urls):
+async def body_read_without_a_place(session, urls):
+    """a request lasts until its body is there"""
+    places = asyncio.Semaphore(5)
+    async def fetch(url):
+        async with places:
+            response = await session.get(url)
+        async with response:
+            return await response.json()
+    return await asyncio.gather(*[fetch(url) for url in urls])
+
+
+async def place_around_the_headers_by_hand(session, urls):
+    """a request lasts until its body is there"""
+    places = asyncio.Semaphore(5)
+    async def fetch(url):
+        await places.acquire()
+        async with session.get(url) as response:
+            places.release()
+            return await response.json()
+    return await asyncio.gather(*[fetch(url) for url in urls])
+
+
+async def place_around_running_tasks(session, urls):
+    """Take the place inside the task"""
+    async def fetch(url):
+        async with session.get(url) as response:
+            return await response.json()
+    places, results = asyncio.Semaphore(5), []
+    tasks = [asyncio.create_task(fetch(url)) for url in urls]
+    for task in tasks:
+        async with places:
+            results.append(await task)
+    return results
+
+
+async def place_while_a_task_is_made(session, urls):
+    """Take the place inside the task"""
+    places = asyncio.Semaphore(5)
+    async def fetch(url):
+        async with session.get(url) as response:
+            return await response.json()
+    async with asyncio.TaskGroup() as group:
+        tasks = []
+        for url in urls:
+            async with places:
+                tasks.append(group.create_task(fetch(url)))
+    return [task.result() for task in tasks]
+
+
+async def short_pause_after_five(session, urls):
+    """requests were under way at once, where 5 are allowed"""
+    async def fetch(url):
+        async with session.get(url) as response:
+            return await response.json()
+    tasks = []
+    for i, url in enumerate(urls):
+        if i and i % 5 == 0:
+            await asyncio.sleep(0.01)
+        tasks.append(asyncio.create_task(fetch(url)))
+    return await asyncio.gather(*tasks)
+
+
+async def long_pause_after_five(session, urls):
+    """seconds none of your requests was under way"""
+    async def fetch(url):
+        async with session.get(url) as response:
+            return await response.json()
+    tasks = []
+    for i, url in enumerate(urls):
+        if i and i % 5 == 0:
+            await asyncio.sleep(0.3)
+        tasks.append(asyncio.create_task(fetch(url)))
+    return await asyncio.gather(*tasks)
+
+
+async def last_batch_forgotten(session, urls):
+    """was never asked for"""
+    async def fetch(url):
+        async with session.get(url) as response:
+            return await response.json()
+    results = []
+    for i in range(len(urls) // 5):
+        results += await asyncio.gather(*[fetch(url) for url in urls[5 * i : 5 * i + 5]])
+    return results
+
+
+async def four_workers(session, urls):
+    """never more than 4 requests were under way at once, where 5 may be"""
+    numbered, results = iter(enumerate(urls)), {}
+    async def work():
+        for i, url in numbered:
+            async with session.get(url) as response:
+                results[i] = await response.json()
+    await asyncio.gather(*[work() for _ in range(4)])
+    return [results[i] for i in range(len(urls))]
+
+
+async def each_worker_takes_all(session, urls):
+    """5 times. Once is enough: keep what it gave"""
+    results = {}
+    async def work():
+        for i, url in enumerate(urls):
+            async with session.get(url) as response:
+                results[i] = await response.json()
+    await asyncio.gather(*[work() for _ in range(5)])
+    return [results[i] for i in range(len(urls))]
+
+
+async def workers_left_waiting(session, urls):
+    """still running"""
+    queue, results = asyncio.Queue(), {}
+    async def work():
+        while True:
+            i, url = await queue.get()
+            async with session.get(url) as response:
+                results[i] = await response.json()
+            queue.task_done()
+    workers = [asyncio.create_task(work()) for _ in range(5)]
+    for item in enumerate(urls):
+        queue.put_nowait(item)
+    await queue.join()
+    return [results[i] for i in range(len(urls))]
+
+
+async def tasks_outlive_a_cancellation(session, urls):
+    """still running"""
+    places = asyncio.Semaphore(5)
+    async def fetch(url):
+        async with places, session.get(url) as response:
+            return await response.json()
+    tasks = [asyncio.create_task(fetch(url)) for url in urls]
+    await asyncio.wait(tasks)
+    return [task.result() for task in tasks]
+
+
+async def only_the_values(session, urls):
+    """returned `None`, not a list of 12 results"""
+    places = asyncio.Semaphore(5)
+    async def fetch(url):
+        async with places, session.get(url) as response:
+            return await response.json()
+    await asyncio.gather(*[fetch(url) for url in urls])
+
+
+async def fetches_not_started(session, urls):
+    """returned a coroutine, which has not run"""
+    places = asyncio.Semaphore(5)
+    async def fetch(url):
+        async with places, session.get(url) as response:
+            return await response.json()
+    return [fetch(url) for url in urls]
+
+
+async def urlopen_on_the_loop(session, urls):
+    """a request that blocks"""
+    places = asyncio.Semaphore(5)
+    async def fetch(url):
+        async with places:
+            with urllib.request.urlopen(url) as response:
+                return json.load(response)
+    return await asyncio.gather(*[fetch(url) for url in urls])
+
+
+async def session_of_five_left_open(session, urls):
+    """a session stays open"""
+    mine = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=5))
+    async def fetch(url):
+        async with mine.get(url) as response:
+            return await response.json()
+    return await asyncio.gather(*[fetch(url) for url in urls])
+
+
+async def batches_of_five(session, urls):
     results = []
     async def fetch(url):
         async with session.get(url) as response:
@@ -136,7 +310,7 @@ async def right_1(session, urls):
     return results
 
 
-async def right_2(session, urls):
+async def five_workers_share_a_queue(session, urls):
     queue, results = asyncio.Queue(), {}
     for item in enumerate(urls):
         queue.put_nowait(item)
@@ -151,7 +325,7 @@ async def right_2(session, urls):
     return [results[i] for i in range(len(urls))]
 
 
-async def right_3(_, urls):
+async def session_of_five_connections(_, urls):
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=5)) as session:
         async def fetch(url):
             async with session.get(url) as response:
@@ -160,7 +334,7 @@ async def right_3(_, urls):
 
 
 places = asyncio.BoundedSemaphore(5)
-async def right_4(session, urls):
+async def semaphore_outside_of_the_function(session, urls):
     async def fetch(url):
         await places.acquire()
         try:
@@ -169,3 +343,63 @@ async def right_4(session, urls):
         finally:
             places.release()
     return await asyncio.gather(*[fetch(url) for url in urls])
+
+
+async def bounded_by_asking_again_and_again(session, urls):
+    under_way, tasks = 0, []
+    async def fetch(url):
+        nonlocal under_way
+        try:
+            async with session.get(url) as response:
+                return await response.json()
+        finally:
+            under_way -= 1
+    async with asyncio.TaskGroup() as group:
+        for url in urls:
+            while under_way == 5:
+                await asyncio.sleep(0.001)
+            under_way += 1
+            tasks.append(group.create_task(fetch(url)))
+    return [task.result() for task in tasks]
+
+
+async def waits_for_the_first_of_five(session, urls):
+    async def fetch(url):
+        async with session.get(url) as response:
+            return await response.json()
+    tasks, pending = [], set()
+    try:
+        for url in urls:
+            if len(pending) >= 5:
+                _, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            tasks.append(asyncio.create_task(fetch(url)))
+            pending.add(tasks[-1])
+        return [await task for task in tasks]
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise
+
+
+async def five_workers_share_an_iterator(session, urls):
+    results, numbered = [None] * len(urls), iter(enumerate(urls))
+    async def work():
+        for i, url in numbered:
+            async with session.get(url) as response:
+                results[i] = json.loads(await response.read())
+    async with asyncio.TaskGroup() as group:
+        for _ in range(5):
+            group.create_task(work())
+    return results
+
+
+async def session_with_a_limit_for_each_host(_, urls):
+    connector = aiohttp.TCPConnector(limit_per_host=5, force_close=True)
+    async with aiohttp.ClientSession(connector=connector) as session, asyncio.TaskGroup() as group:
+        async def fetch(url):
+            async with session.get(url) as response:
+                return await response.json()
+        tasks = [group.create_task(fetch(url)) for url in urls]
+        await asyncio.wait(tasks) if tasks else None
+        return [task.result() for task in tasks]
