@@ -20,6 +20,7 @@ __all__ = [
     "expect_all_awaited",
     "expect_at_once",
     "expect_cancelled",
+    "expect_done_in",
     "expect_each_once",
     "expect_free_loop",
     "expect_no_error_lost",
@@ -31,6 +32,9 @@ __all__ = [
     "said",
     "without",
 ]
+
+
+_SLACK = 0.02  # seconds: for who looks now and then whether something is done
 
 
 class NotYet(Exception):
@@ -73,6 +77,11 @@ def expect_finished(value: Any) -> None:
     many = value if isinstance(value, list | tuple) else [value]
     if any(inspect.iscoroutine(each) for each in many):
         raise NotYet("Your function returned a coroutine, which has not run. Write await before the call that made it.")
+    if isinstance(value, asyncio.Future) and not isinstance(value, asyncio.Task):
+        raise NotYet(
+            "Your function returned a future, not its result. Write await before the call that gave it, such as "
+            "`asyncio.gather(…)`."
+        )
     if any(isinstance(each, asyncio.Future) for each in many):
         raise NotYet("Your function returned a task, not its result. Await the task, and return what that gives.")
     if any(inspect.isgenerator(each) or inspect.isasyncgen(each) for each in many):
@@ -82,9 +91,9 @@ def expect_finished(value: Any) -> None:
 
 
 def expect_each_once(work: Work, wanted: Sequence[Any]) -> None:
-    """Expect that each of `wanted` was called for once, to its end, and nothing else was."""
+    """Expect that each of `wanted` was called for, to its end: once, or as often as it is there; and nothing else."""
     wanted, begun = list(wanted), [call.item for call in work.calls]
-    if missing := without(wanted, begun):
+    if missing := [each for each in wanted if each not in begun]:
         raise NotYet(f"{work.call(missing[0])} was never run. Leave none out.")
     if surplus := without(begun, wanted):
         if surplus[0] in wanted:
@@ -118,6 +127,15 @@ def expect_side_by_side(work: Work, at_least: int) -> None:
     if work.most < at_least:
         raise NotYet(
             f"At most {work.most} were under way at once, where {at_least} should be. Start them all, then await them."
+        )
+
+
+def expect_done_in(run: Run, seconds: float) -> None:
+    """Expect that it took no longer than that: it did not go on waiting when all was ready."""
+    if run.duration > seconds + _SLACK:
+        raise NotYet(
+            f"Your function took {run.duration:.2g} s, where {seconds:.2g} s are enough. "
+            "Wait for the tasks themselves, which end when they are done, and not for a time."
         )
 
 
