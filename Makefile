@@ -40,14 +40,14 @@ lint: .venv/installed-lint  ## check style, spelling and stored outputs, noteboo
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/codespell
-	$(BIN)/python tests/render.py --check
+	$(BIN)/python tests/tools/render.py --check
 
 format: .venv/installed-lint  ## put code and notebooks in the project's style
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
 render: .venv/installed  ## execute the notebooks that changed and store their outputs
-	$(BIN)/python tests/render.py
+	$(BIN)/python tests/tools/render.py
 
 browser: .venv/installed-browser  ## run every notebook in a real JupyterLab; pictures in build/browser
 	$(BIN)/python -m pytest -o addopts= tests/browser/lab.py

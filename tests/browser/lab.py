@@ -26,7 +26,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request
 
-import stored
+import notebook_file
 from look import browser
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -112,7 +112,7 @@ class Lab:
 
     def write(self, name: str, *cells: nbformat.NotebookNode) -> None:
         """Write a notebook of these cells into the copy."""
-        metadata = {"kernelspec": stored.KERNELSPEC, "language_info": stored.LANGUAGE}
+        metadata = {"kernelspec": notebook_file.KERNELSPEC, "language_info": notebook_file.LANGUAGE}
         nbformat.write(new_notebook(cells=list(cells), metadata=metadata), self.root / "notebooks" / name)
 
 
@@ -247,8 +247,8 @@ def after_running(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> 
 
 def without_outputs(path: Path) -> nbformat.NotebookNode:
     """Return the notebook without its outputs, and without what says whether they are hidden."""
-    notebook = stored.read(path)
-    for cell in stored.code_cells(notebook):
+    notebook = notebook_file.read(path)
+    for cell in notebook_file.code_cells(notebook):
         cell.outputs, cell.execution_count = [], None
         for key in ("collapsed", "jupyter"):
             cell.metadata.pop(key, None)

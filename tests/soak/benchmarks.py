@@ -7,8 +7,9 @@ import sys
 
 import pytest
 
-import stored
+import notebook_file
 
+BENCHMARKS = notebook_file.ROOT / "tests" / "benchmarks"
 # All but aiolimiter, which the chapter itself needs.
 PEERS = [
     "aioitertools",
@@ -36,7 +37,7 @@ SECTIONS = {
 
 def run(*arguments, **variables):
     """Run the benchmarks; return what they print."""
-    command = [sys.executable, "-W", "error", stored.ROOT / "tests" / "benchmarks", "--effort", "tiny", *arguments]
+    command = [sys.executable, "-W", "error", BENCHMARKS, "--effort", "tiny", *arguments]
     done = subprocess.run(
         command, env=os.environ | variables, capture_output=True, text=True, encoding="utf-8", timeout=240
     )
@@ -76,7 +77,7 @@ def test_peers_that_are_missing_are_left_out_and_named(tmp_path, without_peers):
 
 
 def test_a_section_that_does_not_exist_is_refused():
-    command = [sys.executable, stored.ROOT / "tests" / "benchmarks", "limits"]
+    command = [sys.executable, BENCHMARKS, "limits"]
     done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=240)
     assert done.returncode == 2
     assert "no section is called limits; there are limiters, map, pipeline, trace, http" in done.stderr

@@ -1,6 +1,6 @@
 """What must make the suite fail makes it fail, and a good notebook passes: proved on a small project of its own.
 
-tests/test_strict_nbval.py is a small part of it for every day.
+tests/notebooks/test_strict_nbval.py is a small part of it for every day.
 
 nbval by itself lets most of these pass. The project has the real settings, plugin, rules and bench; it is run by
 `python -m pytest` in a process of its own, as a person would.
@@ -21,9 +21,9 @@ import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
 
+import notebook_file
 import render
-import samples
-import stored
+import sample_notebook
 
 GOOD = "01_good.ipynb"
 
@@ -108,25 +108,25 @@ BROKEN: dict[str, tuple[Callable | None, Callable | None, set[str]]] = {
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a project with the good notebook, executed and stored, and the broken ones made from it."""
     root = tmp_path_factory.mktemp("project")
-    ignored = shutil.ignore_patterns("__pycache__", "*.ipynb", "test_*", "browser", "benchmarks", "lint")
-    for folder in ("notebooks", "tests"):
-        shutil.copytree(stored.ROOT / folder, root / folder, ignore=ignored)
-    shutil.copy(stored.ROOT / "pyproject.toml", root)
-    shutil.copy(stored.ROOT / "tests" / "test_structure.py", root / "tests")
+    ignored = shutil.ignore_patterns("__pycache__", "*.ipynb", "test_*")
+    for folder in ("notebooks/asynclab", "tests/notebooks", "tests/tools"):
+        shutil.copytree(notebook_file.ROOT / folder, root / folder, ignore=ignored)
+    for file in ("pyproject.toml", "tests/conftest.py", "tests/notebooks/test_rules.py"):
+        shutil.copy(notebook_file.ROOT / file, root / file)
 
     names = [GOOD] + [f"{number:02d}_{name}.ipynb" for number, name in enumerate(BROKEN, start=2)]
     folder = root / "notebooks"
-    stored.write(folder / GOOD, samples.sample(1, names[1:2]))
+    notebook_file.write(folder / GOOD, sample_notebook.sample(1, names[1:2]))
     render.render(folder / GOOD)
-    good = stored.read(folder / GOOD)
+    good = notebook_file.read(folder / GOOD)
     for number, (name, (before, after, _)) in enumerate(BROKEN.items(), start=2):
-        notebook = samples.sample(number, [*names[number - 2 : number - 1], *names[number : number + 1]])
+        notebook = sample_notebook.sample(number, [*names[number - 2 : number - 1], *names[number : number + 1]])
         if before:
             before(notebook)
-        samples.copy_outputs(good, notebook)
+        sample_notebook.copy_outputs(good, notebook)
         if after:
             after(notebook)
-        stored.write(folder / f"{number:02d}_{name}.ipynb", notebook)
+        notebook_file.write(folder / f"{number:02d}_{name}.ipynb", notebook)
     return root
 
 
@@ -152,7 +152,7 @@ def busy_machine() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def report(project: Path) -> str:
     """Return what pytest says of all notebooks."""
-    result = run(project, "notebooks", "tests/test_structure.py::test_notebook")
+    result = run(project, "notebooks", "tests/notebooks/test_rules.py::test_notebook")
     assert result.returncode == 1, result.stdout + result.stderr
     return result.stdout
 
@@ -177,7 +177,7 @@ def test_a_good_notebook_passes_again_on_a_busy_machine(project: Path) -> None:
     before = (project / "notebooks" / GOOD).read_bytes()
     with busy_machine():
         result = run(project, "-n", "0", f"notebooks/{GOOD}")
-    cells = len(stored.code_cells(stored.read(project / "notebooks" / GOOD)))
+    cells = len(notebook_file.code_cells(notebook_file.read(project / "notebooks" / GOOD)))
     assert result.returncode == 0, result.stdout + result.stderr
     assert f"{cells + 1} passed" in result.stdout
     assert (project / "notebooks" / GOOD).read_bytes() == before
@@ -191,7 +191,7 @@ def test_a_cell_that_never_ends_and_a_kernel_that_dies(project: Path) -> None:
     for name, source in (("endless", endless), ("dies", "import os\nos.abort()")):
         sources = ("x = 1", source, "x = 2")
         cells = [new_code_cell(each, id=f"cell-{i}", execution_count=i) for i, each in enumerate(sources, start=1)]
-        stored.write(folder / f"{name}.ipynb", new_notebook(cells=cells))
+        notebook_file.write(folder / f"{name}.ipynb", new_notebook(cells=cells))
     result = run(project, "-n", "0", "-rfEx", "--nbval-cell-timeout=3", "odd")
     assert result.returncode == 1, result.stdout
     assert set(re.findall(r"^(\w+) odd/(\w+)\.ipynb::cell-(\d)", result.stdout, re.M)) == {

@@ -21,8 +21,8 @@ from pathlib import Path
 
 import pytest
 
-import stored
-import test_tracing
+import notebook_file
+import trace_checks
 from asynclab.tracing.recorder import _HOOKS, Trace
 
 PACKAGE = "test.test_asyncio"
@@ -51,7 +51,7 @@ def both_ways(folder: Path, *names: str) -> list[dict[str, str]]:
     def run_in_a_process(way: str) -> dict[str, str]:
         here = folder / way
         here.mkdir(exist_ok=True)
-        path = os.pathsep.join(str(stored.ROOT / name) for name in ("notebooks", "tests"))
+        path = os.pathsep.join(str(notebook_file.ROOT / name) for name in ("notebooks", "tests/tools"))
         command, environment = [sys.executable, __file__, way, *names], os.environ | {"PYTHONPATH": path}
         subprocess.run(command, cwd=here, env=environment, timeout=1200, check=True)
         return json.loads((here / OUTCOMES).read_text())
@@ -92,7 +92,7 @@ class Traces:
         over, self._over = self._over, []
         for trace, left in over:
             assert left.isdisjoint(_HOOKS)
-            test_tracing.check_invariants(trace)
+            trace_checks.check_invariants(trace)
 
 
 class Outcomes(unittest.TestResult):

@@ -2,10 +2,10 @@
 
 import pytest
 
+import notebook_file
 import render
-import stored
 
 
-@pytest.mark.parametrize("path", stored.paths(), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", notebook_file.paths(), ids=lambda path: path.stem)
 def test_each_cell_twice(path):
     render.run_each_cell_twice(path)

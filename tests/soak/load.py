@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-import stored
+import notebook_file
 
 BUSY = "import os, sys\nwhile os.getppid() == int(sys.argv[1]): pass"  # ends by itself if this process is killed
 
@@ -43,8 +43,9 @@ def run_all(path: Path) -> list[str]:
 def learn(*learners: list[str]) -> None:
     """Start a pytest for each of `learners`, with these arguments, all at once; fail with what failed in them."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
+    environment["PYTHONPATH"] = os.path.dirname(__file__)
     command = [sys.executable, "-m", "pytest", "-n", "0", "-q", "-p", "no:cacheprovider"]
-    options = {"cwd": stored.ROOT, "env": environment, "stdout": subprocess.PIPE, "text": True}
+    options = {"cwd": notebook_file.ROOT, "env": environment, "stdout": subprocess.PIPE, "text": True}
     with ExitStack() as stack:
         processes = []
         for arguments in learners:
@@ -56,12 +57,12 @@ def learn(*learners: list[str]) -> None:
 
 
 @pytest.mark.parametrize("way", [strictly, run_all])
-@pytest.mark.parametrize("path", stored.paths(), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", notebook_file.paths(), ids=lambda path: path.stem)
 class TestChapter:
     """A chapter under each load, compared cell by cell and by Run All."""
 
     def test_no_sweep_has_time_for_more_than_its_first_size(self, path, way):
-        learn(["-p", "soak.tight_budgets", *way(path)])
+        learn(["-p", "tight_budgets", *way(path)])
 
     def test_eight_busy_loops(self, path, way):
         with busy_loops(8):

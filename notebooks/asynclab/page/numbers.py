@@ -1,6 +1,7 @@
 """The one way a number is printed.
 
-A rule (tests/nbval_sanitize.cfg) tells these forms, and that of `plots.history.at_most`, from the words around them.
+A rule (tests/notebooks/nbval_sanitize.cfg) tells these forms, and that of `plots.history.at_most`, from the words
+around them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Every notebook obeys the rules of structure.py, and every rule can tell a notebook that breaks it."""
+"""Every notebook obeys the rules of rules.py, and every rule can tell a notebook that breaks it."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
-import samples
-import stored
-import structure
-from structure import Notebook
+import notebook_file
+import rules
+import sample_notebook
+from rules import Notebook
 
 
-@pytest.mark.parametrize("check", structure.CHECKS, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("path", stored.paths(), ids=lambda path: path.stem)
-def test_notebook(path: Path, check: structure.Check) -> None:
+@pytest.mark.parametrize("check", rules.CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("path", notebook_file.paths(), ids=lambda path: path.stem)
+def test_notebook(path: Path, check: rules.Check) -> None:
     """A real notebook."""
-    if complaints := check(structure.load(path)):
+    if complaints := check(rules.load(path)):
         pytest.fail("\n".join(["", *complaints]), pytrace=False)
 
 
@@ -28,7 +28,7 @@ def sample(tmp_path: Path) -> Notebook:
     """Return a notebook without fault, in a project of its own."""
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "README.md").write_text("# Read me\n")
-    return Notebook(tmp_path / "notebooks" / "02_sample.ipynb", samples.executed(samples.sample(2)))
+    return Notebook(tmp_path / "notebooks" / "02_sample.ipynb", sample_notebook.executed(sample_notebook.sample(2)))
 
 
 def find(notebook: Notebook, name: str):
@@ -36,8 +36,8 @@ def find(notebook: Notebook, name: str):
     return next(cell for cell in notebook.content.cells if cell.id == name)
 
 
-@pytest.mark.parametrize("check", structure.CHECKS, ids=lambda check: check.__name__)
-def test_the_sample_is_without_fault(sample: Notebook, check: structure.Check) -> None:
+@pytest.mark.parametrize("check", rules.CHECKS, ids=lambda check: check.__name__)
+def test_the_sample_is_without_fault(sample: Notebook, check: rules.Check) -> None:
     assert check(sample) == []
 
 
@@ -216,7 +216,7 @@ FAULTS: dict[str, list[tuple[Callable[[Notebook], None], str]]] = {
 
 
 def test_every_check_has_its_faults() -> None:
-    assert {check.__name__ for check in structure.CHECKS} == FAULTS.keys() | {"name"}
+    assert {check.__name__ for check in rules.CHECKS} == FAULTS.keys() | {"name"}
 
 
 @pytest.mark.parametrize(
@@ -225,31 +225,31 @@ def test_every_check_has_its_faults() -> None:
 )
 def test_a_fault_is_named(sample: Notebook, check: str, fault: Callable[[Notebook], None], complaint: str) -> None:
     fault(sample)
-    complaints = getattr(structure, check)(sample)
+    complaints = getattr(rules, check)(sample)
     assert any(complaint in each for each in complaints), complaints
 
 
 @pytest.mark.parametrize("name", ["1_sample.ipynb", "01_Sample.ipynb", "sample.ipynb", "01_a sample.ipynb"])
 def test_a_wrong_file_name_is_named(sample: Notebook, name: str) -> None:
-    assert structure.name(Notebook(sample.path.with_name(name), sample.content))
+    assert rules.name(Notebook(sample.path.with_name(name), sample.content))
 
 
 def test_the_neighbours_are_linked_as_far_as_they_exist(tmp_path: Path) -> None:
     for number, name in enumerate(("00_a.ipynb", "01_b.ipynb", "02_c.ipynb")):
-        stored.write(tmp_path / name, samples.sample(number))
+        notebook_file.write(tmp_path / name, sample_notebook.sample(number))
     path = tmp_path / "01_b.ipynb"
-    assert structure.opening(Notebook(path, samples.sample(1, ["00_a.ipynb", "02_c.ipynb"]))) == []
-    assert structure.opening(Notebook(path, samples.sample(1, ["00_a.ipynb"]))) == [
+    assert rules.opening(Notebook(path, sample_notebook.sample(1, ["00_a.ipynb", "02_c.ipynb"]))) == []
+    assert rules.opening(Notebook(path, sample_notebook.sample(1, ["00_a.ipynb"]))) == [
         "the first cell links to 02_c.ipynb"
     ]
 
 
 def test_the_first_notebook_may_be_shorter_and_needs_fewer_parts(tmp_path: Path) -> None:
-    notebook = Notebook(tmp_path / "00_sample.ipynb", samples.sample(0))
+    notebook = Notebook(tmp_path / "00_sample.ipynb", sample_notebook.sample(0))
     drop("mistakes", "mistake", "exercises", "exercise", "check", "quiz", "slide", "claims", "claim", "done")(notebook)
     assert len(notebook.content.cells) == 15
-    samples.executed(notebook.content)
-    assert [complaint for check in structure.CHECKS for complaint in check(notebook)] == []
+    sample_notebook.executed(notebook.content)
+    assert [complaint for check in rules.CHECKS for complaint in check(notebook)] == []
 
 
 @pytest.mark.parametrize(
@@ -268,7 +268,7 @@ def test_the_first_notebook_may_be_shorter_and_needs_fewer_parts(tmp_path: Path)
     ],
 )
 def test_what_is_allowed(sample: Notebook, allowed: Callable[[Notebook], None]) -> None:
-    stored.write(sample.path, sample.content)  # for the link to itself
+    notebook_file.write(sample.path, sample.content)  # for the link to itself
     allowed(sample)
-    fresh = samples.copy_outputs(sample.content, sample.content)
-    assert [complaint for check in structure.CHECKS for complaint in check(Notebook(sample.path, fresh))] == []
+    fresh = sample_notebook.copy_outputs(sample.content, sample.content)
+    assert [complaint for check in rules.CHECKS for complaint in check(Notebook(sample.path, fresh))] == []

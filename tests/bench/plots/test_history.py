@@ -6,17 +6,17 @@ import math
 import re
 import time
 from html import unescape
-from pathlib import Path
 
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from nbval.plugin import get_sanitize_patterns
 
+import notebook_file
 from asynclab.counting import in_window, most_in_window
 from asynclab.page import style
 from asynclab.plots.history import History, at_most, history
 
-RULES = get_sanitize_patterns((Path(__file__).parent / "nbval_sanitize.cfg").read_text(encoding="utf-8"))
+RULES = get_sanitize_patterns((notebook_file.ROOT / "tests/notebooks/nbval_sanitize.cfg").read_text(encoding="utf-8"))
 
 BURST = [(0, 10), (0.5, 60), (1.0, 0)]  # at a limit of 10
 EVEN = [(0, 5), (0.25, 10), (0.5, 10), (2, 0)]

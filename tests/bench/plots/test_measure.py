@@ -12,11 +12,11 @@ import time
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from html import unescape
-from pathlib import Path
 
 import pytest
 from nbval.plugin import get_sanitize_patterns
 
+import notebook_file
 from asynclab import work
 from asynclab.page.numbers import ratio
 from asynclab.plots import runs
@@ -24,7 +24,7 @@ from asynclab.plots.comparison import Comparison, compare
 from asynclab.plots.runs import Runs
 from asynclab.plots.sweep import Point, Sweep, sweep
 
-RULES = get_sanitize_patterns((Path(__file__).parent / "nbval_sanitize.cfg").read_text(encoding="utf-8"))
+RULES = get_sanitize_patterns((notebook_file.ROOT / "tests/notebooks/nbval_sanitize.cfg").read_text(encoding="utf-8"))
 
 
 def run(awaitable):

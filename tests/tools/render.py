@@ -1,9 +1,9 @@
 """Execute the notebooks whose code changed and store their outputs: `make render`.
 
-    python tests/render.py                 those that changed
-    python tests/render.py 01 05           of these, those that changed
-    python tests/render.py --force [01]    all, or these, changed or not
-    python tests/render.py --check         execute nothing; list what `make render` would change, and fail if any
+    python tests/tools/render.py                 those that changed
+    python tests/tools/render.py 01 05           of these, those that changed
+    python tests/tools/render.py --force [01]    all, or these, changed or not
+    python tests/tools/render.py --check         execute nothing; list what `make render` would change, and fail if any
 
 A notebook whose code raises, at first or when a cell is run a second time, is left as it was.
 """
@@ -24,9 +24,9 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
-import stored
+import notebook_file
 
-sys.path.insert(0, str(stored.ROOT / "notebooks"))  # this is run as a script, too
+sys.path.insert(0, str(notebook_file.ROOT / "notebooks"))  # this is run as a script, too
 
 import exercise_cells
 from asynclab.checking.exercise import Exercise
@@ -47,8 +47,8 @@ def execute(path: Path) -> NotebookNode:
 
     Raises RenderError, naming the cell, if one raises, runs too long or kills the kernel.
     """
-    notebook = stored.read(path)
-    for cell in stored.code_cells(notebook):
+    notebook = notebook_file.read(path)
+    for cell in notebook_file.code_cells(notebook):
         cell.outputs, cell.execution_count = [], None
     running: list[str] = []  # the ids of the cells begun; the last one is the one to blame
     with tempfile.TemporaryDirectory(prefix="render-") as directory:
@@ -71,8 +71,8 @@ def execute(path: Path) -> NotebookNode:
         except CellExecutionError as error:
             problem = str(error)
         else:
-            notebook.metadata[stored.OWN] = {"source_hash": stored.source_hash(notebook)}
-            return stored.tidy(notebook)
+            notebook.metadata[notebook_file.OWN] = {"source_hash": notebook_file.source_hash(notebook)}
+            return notebook_file.tidy(notebook)
     raise RenderError(f"{path.name}, cell {running[-1]!r}: {_last(problem)}")
 
 
@@ -82,7 +82,7 @@ def run_each_cell_twice(path: Path) -> None:
     Raises RenderError, naming the cell, if one raises, runs too long or kills the kernel.
     """
     with Kernel(path.parent) as kernel:
-        for cell in stored.code_cells(stored.read(path)):
+        for cell in notebook_file.code_cells(notebook_file.read(path)):
             for time in ("first", "second"):
                 try:
                     problem = kernel.run(cell.source, CELL_TIMEOUT).problem
@@ -107,29 +107,29 @@ def exercises_of(path: Path) -> list[Exercise]:
 
 def outdated(path: Path) -> str:
     """Return what `make render` would change in the notebook at `path`, or "" for nothing."""
-    notebook = stored.read(path)
+    notebook = notebook_file.read(path)
     if exercise_cells.fill(notebook, exercises_of(path)):
         return "its exercises are not those of their folders"
-    if not stored.is_fresh(notebook):
+    if not notebook_file.is_fresh(notebook):
         return "the stored outputs are not those of this code"
-    if stored.text(stored.tidy(copy.deepcopy(notebook))) != path.read_text("utf-8"):
+    if notebook_file.text(notebook_file.tidy(copy.deepcopy(notebook))) != path.read_text("utf-8"):
         return "not in the committed form (metadata, hidden outputs)"
     return ""
 
 
 def render(path: Path, force: bool = False) -> str:
     """Bring the notebook at `path` up to date and return what was done, in words. Raises RenderError."""
-    notebook = stored.read(path)
+    notebook = notebook_file.read(path)
     if exercise_cells.fill(notebook, exercises_of(path)):
-        stored.write(path, notebook)
-    if force or not stored.is_fresh(notebook):
+        notebook_file.write(path, notebook)
+    if force or not notebook_file.is_fresh(notebook):
         began = time.perf_counter()
         executed = execute(path)
         run_each_cell_twice(path)
-        stored.write(path, executed)
+        notebook_file.write(path, executed)
         return f"executed in {time.perf_counter() - began:.1f} s"
     if outdated(path):
-        stored.write(path, stored.tidy(notebook))
+        notebook_file.write(path, notebook_file.tidy(notebook))
         return "tidied"
     return "unchanged"
 
@@ -144,7 +144,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="change nothing, exit with 1 if there is something to do")
     options = parser.parse_args(arguments)
     try:
-        paths = stored.paths(options.names)
+        paths = notebook_file.paths(options.names)
     except ValueError as error:
         parser.error(str(error))
     if options.check:

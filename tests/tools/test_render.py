@@ -10,15 +10,15 @@ import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+import notebook_file
 import render
-import samples
-import stored
+import sample_notebook
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return an empty folder that stands in for the guide's notebooks."""
-    monkeypatch.setattr(stored, "ROOT", tmp_path)
+    monkeypatch.setattr(notebook_file, "ROOT", tmp_path)
     (tmp_path / "notebooks").mkdir()
     return tmp_path / "notebooks"
 
@@ -32,7 +32,7 @@ def save(path: Path, *sources: str) -> Path:
 
 def code(path: Path) -> list[NotebookNode]:
     """Return the code cells stored at `path`."""
-    return stored.code_cells(stored.read(path))
+    return notebook_file.code_cells(notebook_file.read(path))
 
 
 def test_a_life(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -50,10 +50,10 @@ def test_a_life(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert code(path)[0].outputs == [new_output("stream", name="stdout", text="notebooks\n")]
     hidden = {"collapsed": True, "jupyter": {"outputs_hidden": True}}
     assert [cell.metadata for cell in code(path)] == [hidden, {}, hidden, hidden]
-    assert stored.read(path).metadata == {
-        "kernelspec": stored.KERNELSPEC,
-        "language_info": stored.LANGUAGE,
-        "asynclab": {"source_hash": stored.source_hash(stored.read(path))},
+    assert notebook_file.read(path).metadata == {
+        "kernelspec": notebook_file.KERNELSPEC,
+        "language_info": notebook_file.LANGUAGE,
+        "asynclab": {"source_hash": notebook_file.source_hash(notebook_file.read(path))},
     }
     assert text.startswith('{\n "cells"') and text.endswith("}\n") and not text.endswith("\n\n")
     assert [each.name for each in folder.iterdir()] == [path.name]
@@ -108,7 +108,7 @@ def test_a_failure_names_the_cell_and_changes_nothing(
 
 def test_what_another_program_left_is_tidied_without_a_run(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = folder / "01_a.ipynb"
-    stored.write(path, samples.executed(samples.sample()))
+    notebook_file.write(path, sample_notebook.executed(sample_notebook.sample()))
     tidy = path.read_bytes()
     notebook = json.loads(tidy)
     notebook["metadata"]["language_info"]["version"] = "3.13.1"
@@ -128,8 +128,8 @@ def test_what_another_program_left_is_tidied_without_a_run(folder: Path, capsys:
 def test_names_choose_notebooks(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("01_a", "02_b"):
         save(folder / f"{name}.ipynb", "x = 1")
-    assert [path.name for path in stored.paths(["notebooks/02_b.ipynb"])] == ["02_b.ipynb"]
-    assert [path.name for path in stored.paths(["02", "01"])] == ["01_a.ipynb", "02_b.ipynb"]
+    assert [path.name for path in notebook_file.paths(["notebooks/02_b.ipynb"])] == ["02_b.ipynb"]
+    assert [path.name for path in notebook_file.paths(["02", "01"])] == ["01_a.ipynb", "02_b.ipynb"]
     with pytest.raises(SystemExit):
         render.main(["03"])
     assert "there are 01_a, 02_b" in capsys.readouterr().err
@@ -144,14 +144,14 @@ def test_neighbouring_texts_are_joined_and_stay_where_they_are() -> None:
     outputs = [new_output("stream", name=name, text=text) for name, text in parts]
     outputs.insert(2, new_output("display_data", {"text/plain": "picture"}))
     cell = new_code_cell("", id="cell", outputs=outputs)
-    merged = stored.tidy(new_notebook(cells=[cell])).cells[0].outputs
+    merged = notebook_file.tidy(new_notebook(cells=[cell])).cells[0].outputs
     assert [output.get("text") for output in merged] == ["ab\n", None, "cd", "e"]
 
 
 def test_a_view_of_a_widget_that_is_gone_is_dropped() -> None:
     view = {"application/vnd.jupyter.widget-view+json": {"model_id": "random"}, "text/plain": "IntSlider()"}
     cell = new_code_cell("", id="cell", outputs=[new_output("display_data", view)])
-    assert stored.tidy(new_notebook(cells=[cell])).cells[0].outputs[0].data == {"text/plain": "IntSlider()"}
+    assert notebook_file.tidy(new_notebook(cells=[cell])).cells[0].outputs[0].data == {"text/plain": "IntSlider()"}
 
 
 def test_what_the_hash_covers() -> None:
@@ -161,12 +161,12 @@ def test_what_the_hash_covers() -> None:
 
     same = [notebook(), notebook(prose="other"), notebook()]
     same[2].cells[1].outputs = [new_output("stream", text="1")]
-    assert len({stored.source_hash(each) for each in same}) == 1
+    assert len({notebook_file.source_hash(each) for each in same}) == 1
     different = [notebook(), notebook("x = 2"), notebook(tags=("system",)), notebook(tags=("system", "check"))]
     different.append(new_notebook(cells=[*notebook().cells, new_code_cell("", id="more")]))
-    assert len({stored.source_hash(each) for each in different}) == len(different)
+    assert len({notebook_file.source_hash(each) for each in different}) == len(different)
     swapped = notebook(tags=("check", "system"))
-    assert stored.source_hash(swapped) == stored.source_hash(different[3])
+    assert notebook_file.source_hash(swapped) == notebook_file.source_hash(different[3])
 
 
 def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,10 +178,10 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pyt
         raise OSError("no space left")
 
     with monkeypatch.context() as broken:
-        broken.setattr(stored.os, "replace", fail)
+        broken.setattr(notebook_file.os, "replace", fail)
         with pytest.raises(OSError, match="no space"):
-            stored.write(path, stored.read(path))
+            notebook_file.write(path, notebook_file.read(path))
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
-    stored.write(path, stored.read(path))
+    notebook_file.write(path, notebook_file.read(path))
     assert path.stat().st_mode & 0o777 == 0o640

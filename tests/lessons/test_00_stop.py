@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-import stored
+import notebook_file
 from kernels import Kernel
 
 SETUP = """
@@ -36,7 +36,7 @@ print("slept to its end")
 @pytest.fixture(scope="module")
 def kernel() -> Iterator[Kernel]:
     """One kernel for all cells that end."""
-    with Kernel(stored.ROOT / "notebooks") as kernel:
+    with Kernel(notebook_file.ROOT / "notebooks") as kernel:
         assert kernel.run(SETUP).status == "ok"
         yield kernel
 
@@ -66,7 +66,7 @@ def test_what_blocks_the_loop_runs_to_its_end(kernel: Kernel, code: str) -> None
 
 
 def test_a_loop_that_never_waits_is_never_ended() -> None:
-    with Kernel(stored.ROOT / "notebooks") as kernel:
+    with Kernel(notebook_file.ROOT / "notebooks") as kernel:
         assert kernel.run(SETUP).status == "ok"
         cell = kernel.start("await spins()")
         kernel.wait_until_printed(cell, "begun")

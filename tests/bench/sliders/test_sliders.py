@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-import stored
+import notebook_file
 from asynclab import begin, end, sliders, trace
 from asynclab.session import Unfinished
 from asynclab.sliders.explorer import explore
@@ -542,7 +542,7 @@ VIEW = "application/vnd.jupyter.widget-view+json"
 
 @pytest.fixture(scope="module")
 def shared():
-    with Kernel(stored.ROOT / "notebooks") as kernel:
+    with Kernel(notebook_file.ROOT / "notebooks") as kernel:
         assert kernel.run(SETUP).status == "ok"
         yield kernel
 
@@ -589,7 +589,7 @@ def test_what_a_cell_shows_and_stores(kernel):
     panel, result = reply.results
     assert VIEW in panel and panel["text/plain"].startswith("Controls of “waits”") and "1 to 20" in panel["text/html"]
     assert "<img alt=" in result["text/html"] and result["text/plain"].startswith("5 waits: 5 tasks in")
-    stripped = stored._without_widget(reply.outputs[0].copy())
+    stripped = notebook_file._without_widget(reply.outputs[0].copy())
     assert set(stripped.data) == {"text/html", "text/plain"}
 
 

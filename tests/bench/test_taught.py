@@ -11,15 +11,15 @@ from types import ModuleType
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
-import stored
+import notebook_file
 from asynclab.taught import NotAlone, taught
-from samples import sample
+from sample_notebook import sample
 
 SYSTEM = ["system"]
 WITH_SYSTEMS = [
     path.stem
-    for path in stored.paths()
-    if any("system" in cell.metadata.get("tags", []) for cell in stored.code_cells(stored.read(path)))
+    for path in notebook_file.paths()
+    if any("system" in cell.metadata.get("tags", []) for cell in notebook_file.code_cells(notebook_file.read(path)))
 ]
 
 
@@ -33,7 +33,7 @@ def chapter(tmp_path, monkeypatch):
         notebook.cells = [
             new_code_cell(source, id=name, metadata={"tags": tags[0]} if tags else {}) for name, source, *tags in cells
         ]
-        stored.write(tmp_path / "09_small.ipynb", notebook)
+        notebook_file.write(tmp_path / "09_small.ipynb", notebook)
         return taught("09_small", tmp_path)
 
     yield make
@@ -78,7 +78,7 @@ def test_prose_is_no_code(tmp_path, chapter):
         new_code_cell("one = 1", id="one", metadata={"tags": SYSTEM}),
         new_markdown_cell("not = Python", id="prose", metadata={"tags": SYSTEM}),
     ]
-    stored.write(tmp_path / "09_prose.ipynb", notebook)
+    notebook_file.write(tmp_path / "09_prose.ipynb", notebook)
     assert defined(taught("09_prose", tmp_path)) == {"one"}
 
 
@@ -174,7 +174,7 @@ def test_a_number_means_the_chapter_itself_not_what_goes_deeper(tmp_path, chapte
     for name in ("09_small", "09_a_deeper"):
         notebook = sample()
         notebook.cells = [new_code_cell(f"name = {name!r}", id="one", metadata={"tags": SYSTEM})]
-        stored.write(tmp_path / f"{name}.ipynb", notebook)
+        notebook_file.write(tmp_path / f"{name}.ipynb", notebook)
     assert taught(9, tmp_path).name == "09_small" and taught("09_a_deeper", tmp_path).name == "09_a_deeper"
     with pytest.raises(FileNotFoundError, match="there are 09_a_deeper, 09_small"):
         taught(8, tmp_path)

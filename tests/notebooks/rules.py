@@ -1,6 +1,6 @@
 """What every notebook of the guide must look like: each check takes a notebook and returns a list of complaints.
 
-The numbers and names at the top are the guide's rules; test_structure.py applies them to the real notebooks and
+The numbers and names at the top are the guide's rules; test_rules.py applies them to the real notebooks and
 proves on broken ones that every complaint is made.
 """
 
@@ -18,7 +18,7 @@ from urllib.parse import unquote
 
 from nbformat import NotebookNode
 
-import stored
+import notebook_file
 
 CELLS = (25, 75)  # the exercises count for the least, not for the most
 CELLS_AT_START = (15, 60)  # of 00_start_here
@@ -75,7 +75,7 @@ class Notebook:
     @property
     def code(self) -> list[NotebookNode]:
         """The code cells."""
-        return stored.code_cells(self.content)
+        return notebook_file.code_cells(self.content)
 
     @property
     def prose(self) -> list[NotebookNode]:
@@ -106,7 +106,7 @@ class Notebook:
 
 def load(path: Path) -> Notebook:
     """Return the notebook at `path`."""
-    return Notebook(path, stored.read(path))
+    return Notebook(path, notebook_file.read(path))
 
 
 def _plain(markdown: str) -> str:
@@ -219,13 +219,13 @@ def metadata(notebook: Notebook) -> list[str]:
     """Only what the guide uses: anything else is left over from a program or a person's machine."""
     complaints = []
     whole = notebook.content.metadata
-    if extra := set(whole) - {"kernelspec", "language_info", stored.OWN}:
+    if extra := set(whole) - {"kernelspec", "language_info", notebook_file.OWN}:
         complaints.append(f"metadata of the notebook: {', '.join(sorted(extra))}")
-    for key, wanted in (("kernelspec", stored.KERNELSPEC), ("language_info", stored.LANGUAGE)):
+    for key, wanted in (("kernelspec", notebook_file.KERNELSPEC), ("language_info", notebook_file.LANGUAGE)):
         if whole.get(key) != wanted:
             complaints.append(f"metadata of the notebook: {key} is {wanted}, the same for every Python")
     for cell in notebook.content.cells:
-        if extra := set(cell.metadata) - (stored.CELL_METADATA if cell.cell_type == "code" else {"tags"}):
+        if extra := set(cell.metadata) - (notebook_file.CELL_METADATA if cell.cell_type == "code" else {"tags"}):
             complaints.append(f"cell {cell.id!r}: metadata {', '.join(sorted(extra))}")
         if extra := set(cell.metadata.get("jupyter", {})) - {"outputs_hidden"}:
             complaints.append(f"cell {cell.id!r}: metadata jupyter.{', '.join(sorted(extra))}")
@@ -282,7 +282,7 @@ def code(notebook: Notebook) -> list[str]:
 
 def size(notebook: Notebook) -> list[str]:
     """Small enough to open at once, to diff, and to be shown by a hosting site."""
-    count = len(stored.text(notebook.content).encode())
+    count = len(notebook_file.text(notebook.content).encode())
     return [f"at most {BYTES:,} bytes, not {count:,}"] if count > BYTES else []
 
 
@@ -292,7 +292,8 @@ def size(notebook: Notebook) -> list[str]:
 def freshness(notebook: Notebook) -> list[str]:
     """The outputs are those of this code: all of it, run once, from top to bottom."""
     complaints = []
-    if notebook.content.metadata.get(stored.OWN, {}).get("source_hash") != stored.source_hash(notebook.content):
+    stored = notebook.content.metadata.get(notebook_file.OWN, {}).get("source_hash")
+    if stored != notebook_file.source_hash(notebook.content):
         complaints.append("the stored outputs are not those of this code: run `make render`")
     for number, cell in enumerate(notebook.code, start=1):
         if cell.execution_count != number:

@@ -11,7 +11,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 # All metadata that a notebook and a cell may have; whatever else a program leaves there is dropped. It is what
 # JupyterLab writes by itself, so that opening and saving a notebook changes nothing. Only the version of Python is
@@ -62,7 +62,7 @@ def source_hash(notebook: NotebookNode) -> str:
 
     Prose is not in it: mending a sentence must not cost a run, nor replace measured figures by other ones.
     The bench (`asynclab`) is not in it either: a change there shows as a difference in the strict comparison, and
-    `python tests/render.py --force` renews what only looks different.
+    `python tests/tools/render.py --force` renews what only looks different.
     """
     code = [[cell.source, sorted(cell.metadata.get("tags", []))] for cell in code_cells(notebook)]
     return hashlib.sha256(json.dumps(code).encode()).hexdigest()

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-import stored
+import notebook_file
 
 _PREDICT = "**Predict.** What comes first?\n\n<details><summary>Then open this</summary>The first one.</details>"
 
@@ -64,19 +64,19 @@ def sample(number: int = 1, neighbours: Iterable[str] = ()) -> NotebookNode:
 
 def executed(notebook: NotebookNode) -> NotebookNode:
     """Return `notebook` as if it had been executed: counts, one output, the hash of its source."""
-    for count, cell in enumerate(stored.code_cells(notebook), start=1):
+    for count, cell in enumerate(notebook_file.code_cells(notebook), start=1):
         cell.execution_count = count
         if cell.id == "count":
             cell.outputs = [new_output("stream", name="stdout", text="3 tasks\n")]
-    notebook.metadata[stored.OWN] = {"source_hash": stored.source_hash(notebook)}
-    return stored.tidy(notebook)
+    notebook.metadata[notebook_file.OWN] = {"source_hash": notebook_file.source_hash(notebook)}
+    return notebook_file.tidy(notebook)
 
 
 def copy_outputs(source: NotebookNode, target: NotebookNode) -> NotebookNode:
     """Return `target` with the outputs of `source`, cell by cell, and the hash of its own source."""
-    outputs = {cell.id: copy.deepcopy(cell.outputs) for cell in stored.code_cells(source)}
-    for count, cell in enumerate(stored.code_cells(target), start=1):
+    outputs = {cell.id: copy.deepcopy(cell.outputs) for cell in notebook_file.code_cells(source)}
+    for count, cell in enumerate(notebook_file.code_cells(target), start=1):
         cell.execution_count = count
         cell.outputs = outputs.get(cell.id, [])
-    target.metadata[stored.OWN] = {"source_hash": stored.source_hash(target)}
-    return stored.tidy(target)
+    target.metadata[notebook_file.OWN] = {"source_hash": notebook_file.source_hash(target)}
+    return notebook_file.tidy(target)

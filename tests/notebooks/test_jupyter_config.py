@@ -15,19 +15,19 @@ from nbformat.sign import NotebookNotary
 from nbformat.v4 import new_notebook
 from traitlets.config import PyFileConfigLoader
 
-import stored
+import notebook_file
 
 
 @pytest.fixture
 def contents(tmp_path: Path) -> Iterator[AsyncContentsManager]:
     """What the server reads and writes files with, in an empty folder, with a list of its own of trusted notebooks."""
-    config = PyFileConfigLoader("jupyter_server_config.py", path=str(stored.ROOT / ".jupyter")).load_config()
+    config = PyFileConfigLoader("jupyter_server_config.py", path=str(notebook_file.ROOT / ".jupyter")).load_config()
     notary = NotebookNotary(data_dir=str(tmp_path), db_file=":memory:")
     yield config.ServerApp.contents_manager_class(root_dir=str(tmp_path), notary=notary)
     notary.store.close()
 
 
-@pytest.mark.parametrize("path", stored.paths(), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", notebook_file.paths(), ids=lambda path: path.stem)
 def test_opening_changes_nothing_and_saving_neither(path: Path, contents: AsyncContentsManager) -> None:
     copy = Path(shutil.copy(path, contents.root_dir))
     model = asyncio.run(contents.get(copy.name))

@@ -10,11 +10,11 @@ import socket
 import aiohttp
 import pytest
 
-import stored
+import notebook_file
 from asynclab.services import nobody_accepts
 from kernels import Kernel
 
-[CHAPTER] = stored.paths(["02"])
+[CHAPTER] = notebook_file.paths(["02"])
 
 PLAY = """
 def play():
@@ -45,7 +45,7 @@ CELLS = [
 
 
 def test_a_connection_fails_alike_on_macos_and_windows():
-    cells = {cell.id: cell for cell in stored.code_cells(stored.read(CHAPTER))}
+    cells = {cell.id: cell for cell in notebook_file.code_cells(notebook_file.read(CHAPTER))}
     with Kernel(CHAPTER.parent) as kernel:
         assert kernel.run(PLAY).status == "ok"
         for cell in map(cells.get, CELLS):

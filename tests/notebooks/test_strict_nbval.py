@@ -10,7 +10,7 @@ from pathlib import Path
 
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-import stored
+import notebook_file
 
 IGNORED = "nbval-ignore-output"
 GROUP = "async def fail(): raise ValueError\nasync with asyncio.TaskGroup() as group: group.create_task(fail())"
@@ -58,7 +58,7 @@ ONCE = [
 
 def test_a_broken_cell_fails_and_no_other(tmp_path: Path) -> None:
     for name, cells in (("broken", BROKEN), ("once", ONCE)):
-        stored.write(tmp_path / f"{name}.ipynb", new_notebook(cells=[each for _, each in cells]))
+        notebook_file.write(tmp_path / f"{name}.ipynb", new_notebook(cells=[each for _, each in cells]))
     options = ["-o", "addopts=", "-p", "strict_nbval", "-p", "no:cacheprovider", "-q", "--color=no"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
     environment["PYTHONPATH"] = os.pathsep.join(sys.path)

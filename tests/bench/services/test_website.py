@@ -14,7 +14,7 @@ import pytest
 from asynclab.services.tricky_titles import TRICKY
 from servers import ask, servers, stats
 
-with (Path(__file__).parents[1] / "data" / "peps.csv").open(encoding="utf-8", newline="") as file:
+with (Path(__file__).parents[3] / "data" / "peps.csv").open(encoding="utf-8", newline="") as file:
     PEPS = {int(row["number"]): row for row in csv.DictReader(file)}
 
 

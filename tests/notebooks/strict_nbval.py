@@ -29,7 +29,7 @@ sys.modules.setdefault("rfc3987_syntax", None)
 import pytest
 from nbval.plugin import IPyNbCell, IPyNbFile, coalesce_streams
 
-import stored
+import notebook_file
 from kernels import Kernel, Reply
 
 # What an earlier run left in a variable, replaced by this run's. Python shows this to nobody who has not asked for it.
@@ -125,7 +125,7 @@ class RunAll(pytest.Item):
         kernel, limit = self.parent.kernel, self.config.option.nbval_cell_timeout
         if not kernel.is_alive():
             pytest.fail("the kernel is gone", pytrace=False)
-        cells = stored.code_cells(self.parent.nb)
+        cells = notebook_file.code_cells(self.parent.nb)
         sent = [kernel.start(cell.source) for cell in cells]
         for cell, message in zip(cells, sent, strict=True):
             reply = kernel.wait(message, limit)

@@ -24,7 +24,7 @@ import pytest
 from asynclab.services import middleware
 from servers import ask, everything, raw, servers, stats, wait_until
 
-DATA = Path(__file__).parents[1] / "data"
+DATA = Path(__file__).parents[3] / "data"
 MIB = 2**20
 
 

@@ -19,7 +19,7 @@ import pytest
 from asynclab.tracing import awaiting, recorder, replacing
 from asynclab.tracing.recorder import Trace
 from kernels import Kernel
-from test_tracing import GENUINE_RUN, assert_no_residue, check_invariants, nap, row
+from trace_checks import GENUINE_RUN, assert_no_residue, check_invariants, nap, row
 
 FILES = {module.__file__ for module in (recorder, replacing, awaiting)}
 HOOKS = ("call_soon", "call_soon_threadsafe", "create_task", "run_in_executor")
