@@ -1,12 +1,15 @@
 """Answers to exercise 3.3. One with a docstring is wrong: its first line is the message that it must get."""
 
 import asyncio
-import queue
+import contextlib
+import queue as threads_queue
+import time
 
 
-async def wrong_1(produce, handle):
-    """item 3 was never handled: the consumers had ended"""
+async def patience_too_short(produce, handle):
+    """`handle(3)` was never called: the consumers had ended"""
     queue = asyncio.Queue()
+
     async def consume():
         try:
             while True:
@@ -14,25 +17,29 @@ async def wrong_1(produce, handle):
                 await handle(item)
         except TimeoutError:
             pass
+
     await asyncio.gather(produce(queue), consume(), consume())
 
 
-async def wrong_2(produce, handle):
+async def patience_of_an_hour(produce, handle):
     """after the last item your function waited on, for nothing"""
     queue = asyncio.Queue()
+
     async def consume():
-        try:
+        with contextlib.suppress(TimeoutError):
             while True:
-                item = await asyncio.wait_for(queue.get(), timeout=0.3)
-                await handle(item)
-        except TimeoutError:
-            pass
-    await asyncio.gather(produce(queue), consume(), consume())
+                await handle(await asyncio.wait_for(queue.get(), timeout=3000))
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(consume())
+        group.create_task(consume())
+        await produce(queue)
 
 
-async def wrong_3(produce, handle):
+async def looks_every_tenth_of_a_second(produce, handle):
     """after the last item your function waited on, for nothing"""
     queue, over = asyncio.Queue(), False
+
     async def consume():
         while not over or not queue.empty():
             try:
@@ -41,6 +48,7 @@ async def wrong_3(produce, handle):
             except TimeoutError:
                 continue
             await handle(item)
+
     async with asyncio.TaskGroup() as group:
         group.create_task(consume())
         group.create_task(consume())
@@ -48,26 +56,65 @@ async def wrong_3(produce, handle):
         over = True
 
 
-async def wrong_4(produce, handle):
-    """item 3 was never handled: the consumers had ended"""
+async def sleeps_while_the_queue_is_empty(produce, handle):
+    """an item waited for 0.0"""
+    queue, over = asyncio.Queue(), False
+
+    async def consume():
+        while not (over and queue.empty()):
+            if queue.empty():
+                await asyncio.sleep(0.07)
+            else:
+                await handle(queue.get_nowait())
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(consume())
+        group.create_task(consume())
+        await produce(queue)
+        over = True
+
+
+async def a_last_rest(produce, handle):
+    """after the last item your function waited on, for nothing: 0.10 s"""
     queue = asyncio.Queue()
+
+    async def consume():
+        while (item := await queue.get()) is not None:
+            await handle(item)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(consume())
+        group.create_task(consume())
+        await produce(queue)
+        queue.put_nowait(None)
+        queue.put_nowait(None)
+    time.sleep(0.1)
+
+
+async def cancelled_after_the_producer(produce, handle):
+    """you ended the consumers too early"""
+    queue = asyncio.Queue()
+
     async def consume():
         while True:
             await handle(await queue.get())
+
     consumers = [asyncio.create_task(consume()) for _ in range(2)]
     await produce(queue)
     for consumer in consumers:
         consumer.cancel()
 
 
-async def wrong_5(produce, handle):
+async def task_done_before_the_work(produce, handle):
     """was begun and not finished: you ended the consumers too early"""
     queue = asyncio.Queue()
+
     async def consume():
         while True:
             item = await queue.get()
             queue.task_done()
             await handle(item)
+
     consumers = [asyncio.create_task(consume()) for _ in range(2)]
     await produce(queue)
     await queue.join()
@@ -75,36 +122,60 @@ async def wrong_5(produce, handle):
         consumer.cancel()
 
 
-async def wrong_6(produce, handle):
+async def joined_before_the_producer_has_ended(produce, handle):
+    """your function ended before `produce` had"""
+    queue = asyncio.Queue()
+
+    async def consume():
+        while True:
+            await handle(await queue.get())
+            queue.task_done()
+
+    tasks = [asyncio.create_task(consume()) for _ in range(2)]
+    tasks.append(asyncio.create_task(produce(queue)))
+    await asyncio.sleep(0)
+    await queue.join()
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def no_consumer(produce, handle):
     """no item was ever handled"""
     queue = asyncio.Queue()
     await produce(queue)
 
 
-async def wrong_7(produce, handle):
+async def empty_before_anything_came(produce, handle):
     """no item was ever handled"""
     queue = asyncio.Queue()
+
     async def consume():
         while not queue.empty():
             await handle(await queue.get())
+
     await asyncio.gather(consume(), consume(), produce(queue))
 
 
-async def wrong_8(produce, handle):
-    """item 3 was never handled"""
+async def empty_in_a_pause(produce, handle):
+    """`handle(3)` was never called"""
     queue = asyncio.Queue()
+
     async def consume():
         while not queue.empty():
             await handle(await queue.get())
+
     await asyncio.gather(produce(queue), consume(), consume())
 
 
-async def wrong_9(produce, handle):
-    """The number 0 is false"""
+async def ended_by_zero(produce, handle):
+    """0 was taken from the queue, and `handle(0)` was not called"""
     queue = asyncio.Queue()
+
     async def consume():
         while item := await queue.get():
             await handle(item)
+
     consumers = [asyncio.create_task(consume()) for _ in range(3)]
     await produce(queue)
     for _ in consumers:
@@ -112,103 +183,18 @@ async def wrong_9(produce, handle):
     await asyncio.gather(*consumers)
 
 
-async def wrong_10(produce, handle):
-    """no item was handled before the producer had ended"""
-    queue = asyncio.Queue()
-    await produce(queue)
-    async def consume():
-        while not queue.empty():
-            await handle(queue.get_nowait())
-    await asyncio.gather(consume(), consume())
+async def equal_items_handled_once(produce, handle):
+    """was taken from the queue, and"""
+    queue, seen = asyncio.Queue(), set()
 
-
-async def wrong_11(produce, handle):
-    """items were handled one after another"""
-    queue = asyncio.Queue()
     async def consume():
         while True:
-            await handle(await queue.get())
+            item = await queue.get()
+            if item not in seen:
+                seen.add(item)
+                await handle(item)
             queue.task_done()
-    consumer = asyncio.create_task(consume())
-    await produce(queue)
-    await queue.join()
-    consumer.cancel()
 
-
-async def wrong_12(produce, handle):
-    """3 items were handled at once"""
-    queue = asyncio.Queue()
-    async def consume():
-        while True:
-            await handle(await queue.get())
-            queue.task_done()
-    consumers = [asyncio.create_task(consume()) for _ in range(3)]
-    await produce(queue)
-    await queue.join()
-    for consumer in consumers:
-        consumer.cancel()
-
-
-async def wrong_13(produce, handle):
-    """item 0 was handled twice"""
-    queue, other = asyncio.Queue(), asyncio.Queue()
-    async def consume(queue):
-        while True:
-            await handle(await queue.get())
-            queue.task_done()
-    consumers = [asyncio.create_task(consume(each)) for each in (queue, other)]
-    await asyncio.gather(produce(queue), produce(other))
-    await queue.join()
-    await other.join()
-    for consumer in consumers:
-        consumer.cancel()
-
-
-async def wrong_14(produce, handle):
-    """were still running"""
-    queue = asyncio.Queue()
-    async def consume():
-        while True:
-            await handle(await queue.get())
-            queue.task_done()
-    consumers = [asyncio.create_task(consume()) for _ in range(2)]
-    await produce(queue)
-    await queue.join()
-
-
-async def wrong_15(produce, handle):
-    """was still waiting after 1.00 s, line 11"""
-    queue = asyncio.Queue()
-    async def consume():
-        while (item := await queue.get()) is not None:
-            await handle(item)
-    consumers = [asyncio.create_task(consume()) for _ in range(2)]
-    await produce(queue)
-    await queue.put(None)
-    await asyncio.gather(*consumers)
-
-
-async def wrong_16(produce, handle):
-    """was still waiting after 1.00 s, line 12"""
-    queue = asyncio.Queue()
-    async def consume():
-        while True:
-            await handle(await queue.get())
-    async with asyncio.TaskGroup() as group:
-        for _ in range(2):
-            group.create_task(consume())
-        await produce(queue)
-        await queue.join()
-
-
-async def wrong_17(produce, handle):
-    """more often than an item was taken"""
-    queue = asyncio.Queue()
-    async def consume():
-        while True:
-            await handle(await queue.get())
-            queue.task_done()
-            queue.task_done()
     async with asyncio.TaskGroup() as group:
         consumers = [group.create_task(consume()) for _ in range(2)]
         await produce(queue)
@@ -217,34 +203,233 @@ async def wrong_17(produce, handle):
             consumer.cancel()
 
 
-async def wrong_18(produce, handle):
-    """Wait for an item: `await queue.get()`"""
+async def nothing_handled_meanwhile(produce, handle):
+    """no item was handled before the producer had ended"""
     queue = asyncio.Queue()
+    await produce(queue)
+
     async def consume():
-        while True:
+        while not queue.empty():
             await handle(queue.get_nowait())
-    await asyncio.gather(produce(queue), consume(), consume())
+
+    await asyncio.gather(consume(), consume())
 
 
-async def wrong_19(produce, handle):
-    """is no coroutine"""
+async def one_consumer(produce, handle):
+    """items were handled one after another"""
     queue = asyncio.Queue()
+
     async def consume():
         while True:
             await handle(await queue.get())
             queue.task_done()
+
+    consumer = asyncio.create_task(consume())
+    await produce(queue)
+    await queue.join()
+    consumer.cancel()
+
+
+async def two_consumers_and_a_lock(produce, handle):
+    """items were handled one after another"""
+    queue, lock = asyncio.Queue(), asyncio.Lock()
+
+    async def consume():
+        while (item := await queue.get()) is not None:
+            async with lock:
+                await handle(item)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(consume())
+        group.create_task(consume())
+        await produce(queue)
+        queue.put_nowait(None)
+        queue.put_nowait(None)
+
+
+async def batches_of_two(produce, handle):
+    """though at most one other was being handled"""
+    queue = asyncio.Queue()
+
+    async def consume():
+        over = False
+        while not over:
+            items = [await queue.get()]
+            if not queue.empty():
+                items.append(queue.get_nowait())
+            over = None in items
+            await asyncio.gather(*[handle(item) for item in items if item is not None])
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(consume())
+        await produce(queue)
+        queue.put_nowait(None)
+
+
+async def three_consumers(produce, handle):
+    """3 items were handled at once"""
+    queue = asyncio.Queue()
+
+    async def consume():
+        while True:
+            await handle(await queue.get())
+            queue.task_done()
+
+    consumers = [asyncio.create_task(consume()) for _ in range(3)]
+    await produce(queue)
+    await queue.join()
+    for consumer in consumers:
+        consumer.cancel()
+
+
+async def producer_for_each_consumer(produce, handle):
+    """`produce` was called twice"""
+    queue, other = asyncio.Queue(), asyncio.Queue()
+
+    async def consume(queue):
+        while True:
+            await handle(await queue.get())
+            queue.task_done()
+
+    consumers = [asyncio.create_task(consume(each)) for each in (queue, other)]
+    await asyncio.gather(produce(queue), produce(other))
+    await queue.join()
+    await other.join()
+    for consumer in consumers:
+        consumer.cancel()
+
+
+async def handled_a_second_time(produce, handle):
+    """`handle(0)` was called twice, though 0 came once"""
+    queue = asyncio.Queue()
+
+    async def consume():
+        while True:
+            item = await queue.get()
+            await handle(item)
+            await handle(item)
+            queue.task_done()
+
+    async with asyncio.TaskGroup() as group:
+        consumers = [group.create_task(consume()) for _ in range(2)]
+        await produce(queue)
+        await queue.join()
+        for consumer in consumers:
+            consumer.cancel()
+
+
+async def consumers_left(produce, handle):
+    """When your function ended, “consume” and 1 more were still running"""
+    queue = asyncio.Queue()
+
+    async def consume():
+        while True:
+            await handle(await queue.get())
+            queue.task_done()
+
+    consumers = [asyncio.create_task(consume()) for _ in range(2)]
+    await produce(queue)
+    await queue.join()
+
+
+async def one_mark_for_two(produce, handle):
+    """Your function waits for what can never happen"""
+    queue = asyncio.Queue()
+
+    async def consume():
+        while (item := await queue.get()) is not None:
+            await handle(item)
+
+    consumers = [asyncio.create_task(consume()) for _ in range(2)]
+    await produce(queue)
+    await queue.put(None)
+    await asyncio.gather(*consumers)
+
+
+async def task_done_forgotten(produce, handle):
+    """Your function waits for what can never happen"""
+    queue = asyncio.Queue()
+
+    async def consume():
+        while True:
+            await handle(await queue.get())
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(2):
+            group.create_task(consume())
+        await produce(queue)
+        await queue.join()
+
+
+async def task_done_twice(produce, handle):
+    """more often than an item was taken"""
+    queue = asyncio.Queue()
+
+    async def consume():
+        while True:
+            await handle(await queue.get())
+            queue.task_done()
+            queue.task_done()
+
+    async with asyncio.TaskGroup() as group:
+        consumers = [group.create_task(consume()) for _ in range(2)]
+        await produce(queue)
+        await queue.join()
+        for consumer in consumers:
+            consumer.cancel()
+
+
+async def taken_without_waiting(produce, handle):
+    """Wait for an item: `await queue.get()`"""
+    queue = asyncio.Queue()
+
+    async def consume():
+        while True:
+            await handle(queue.get_nowait())
+
+    await asyncio.gather(produce(queue), consume(), consume())
+
+
+async def queue_for_threads(produce, handle):
+    """The queue must be an `asyncio.Queue()`"""
+    queue = threads_queue.Queue()
+
+    async def consume():
+        while True:
+            await handle(await queue.get())
+            queue.task_done()
+
+    async with asyncio.TaskGroup() as group:
+        consumers = [group.create_task(consume()) for _ in range(2)]
+        await produce(queue)
+        await queue.join()
+        for consumer in consumers:
+            consumer.cancel()
+
+
+async def consumer_not_called(produce, handle):
+    """is no coroutine"""
+    queue = asyncio.Queue()
+
+    async def consume():
+        while True:
+            await handle(await queue.get())
+            queue.task_done()
+
     async with asyncio.TaskGroup() as group:
         consumers = [group.create_task(consume) for _ in range(2)]
         await produce(queue)
 
 
-async def wrong_20(produce, handle):
-    """you called produce() and never awaited it"""
+async def producer_not_awaited(produce, handle):
+    """You called produce() and never awaited it"""
     queue = asyncio.Queue()
+
     async def consume():
         while True:
             await handle(await queue.get())
             queue.task_done()
+
     consumers = [asyncio.create_task(consume()) for _ in range(2)]
     produce(queue)
     await queue.join()
@@ -252,40 +437,31 @@ async def wrong_20(produce, handle):
         consumer.cancel()
 
 
-async def right_1(produce, handle):
-    queue, over = asyncio.Queue(), object()
+async def handle_not_awaited(produce, handle):
+    """You called handle() and never awaited it"""
+    queue = asyncio.Queue()
+
     async def consume():
-        while (item := await queue.get()) is not over:
-            await handle(item)
+        while (item := await queue.get()) is not None:
+            handle(item)
+
     async with asyncio.TaskGroup() as group:
         group.create_task(consume())
         group.create_task(consume())
         await produce(queue)
-        queue.put_nowait(over)
-        queue.put_nowait(over)
+        queue.put_nowait(None)
+        queue.put_nowait(None)
 
 
-async def right_2(produce, handle):
+async def join_after_a_consumer_died(produce, handle):
+    """Your function waits for what can never happen"""
     queue = asyncio.Queue()
-    async def consume():
-        while (item := await queue.get()) is not None:
-            await handle(item)
-        queue.put_nowait(None)  # for the other
-    async def feed():
-        await produce(queue)
-        await queue.put(None)
-    await asyncio.gather(feed(), consume(), consume())
 
-
-async def right_3(produce, handle):
-    queue = asyncio.Queue()
     async def consume():
         while True:
-            item = await queue.get()
-            try:
-                await handle(item)
-            finally:
-                queue.task_done()
+            await handle(await queue.get())
+            queue.task_done()
+
     consumers = [asyncio.create_task(consume()) for _ in range(2)]
     try:
         await produce(queue)
@@ -296,16 +472,235 @@ async def right_3(produce, handle):
         await asyncio.gather(*consumers, return_exceptions=True)
 
 
-async def right_4(produce, handle):
+async def errors_of_the_consumers_lost(produce, handle):
+    """raised JobError, and your function returned as if all were done"""
+    queue = asyncio.Queue()
+
+    async def consume():
+        while True:
+            item = await queue.get()
+            try:
+                await handle(item)
+            finally:
+                queue.task_done()
+
+    consumers = [asyncio.create_task(consume()) for _ in range(2)]
+    try:
+        await produce(queue)
+        await queue.join()
+    finally:
+        for consumer in consumers:
+            consumer.cancel()
+        await asyncio.gather(*consumers, return_exceptions=True)
+
+
+async def errors_passed_over(produce, handle):
+    """raised JobError, and your function returned as if all were done"""
+    queue = asyncio.Queue()
+
+    async def consume():
+        while True:
+            item = await queue.get()
+            with contextlib.suppress(Exception):
+                await handle(item)
+            queue.task_done()
+
+    async with asyncio.TaskGroup() as group:
+        consumers = [group.create_task(consume()) for _ in range(2)]
+        await produce(queue)
+        await queue.join()
+        for consumer in consumers:
+            consumer.cancel()
+
+
+async def gather_leaves_the_others(produce, handle):
+    """When your function had failed, task “consume” was still running"""
+    queue = asyncio.Queue()
+
+    async def consume():
+        while (item := await queue.get()) is not None:
+            await handle(item)
+        queue.put_nowait(None)  # for the other
+
+    async def feed():
+        await produce(queue)
+        await queue.put(None)
+
+    await asyncio.gather(feed(), consume(), consume())
+
+
+async def consumers_left_when_cancelled(produce, handle):
+    """When your function had been cancelled,"""
+    queue, errors = asyncio.Queue(), []
+
+    async def consume():
+        while True:
+            item = await queue.get()
+            try:
+                await handle(item)
+            except Exception as error:
+                errors.append(error)
+            finally:
+                queue.task_done()
+
+    consumers = [asyncio.create_task(consume()) for _ in range(2)]
+    try:
+        await produce(queue)
+        await queue.join()
+    except Exception as error:
+        errors.append(error)
+    for consumer in consumers:
+        consumer.cancel()
+    await asyncio.gather(*consumers, return_exceptions=True)
+    if errors:
+        raise errors[0]
+
+
+async def cancellation_swallowed(produce, handle):
+    """caught its cancellation and returned as if done"""
+    queue = asyncio.Queue()
+
+    async def consume():
+        while True:
+            await handle(await queue.get())
+            queue.task_done()
+
+    with contextlib.suppress(asyncio.CancelledError):
+        async with asyncio.TaskGroup() as group:
+            consumers = [group.create_task(consume()) for _ in range(2)]
+            await produce(queue)
+            await queue.join()
+            for consumer in consumers:
+                consumer.cancel()
+
+
+async def mark_for_each_consumer(produce, handle):
+    queue, over = asyncio.Queue(), object()
+
+    async def consume():
+        while (item := await queue.get()) is not over:
+            await handle(item)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(consume())
+        group.create_task(consume())
+        await produce(queue)
+        queue.put_nowait(over)
+        queue.put_nowait(over)
+
+
+async def mark_passed_on(produce, handle):
+    queue = asyncio.Queue()
+
+    async def consume():
+        while (item := await queue.get()) is not None:
+            await handle(item)
+        queue.put_nowait(None)  # for the other
+
+    async def feed():
+        await produce(queue)
+        await queue.put(None)
+
+    async with asyncio.TaskGroup() as group:
+        for coroutine in (feed(), consume(), consume()):
+            group.create_task(coroutine)
+
+
+async def gather_and_an_end_in_good_order(produce, handle):
+    queue = asyncio.Queue()
+
+    async def consume():
+        while (item := await queue.get()) != -1:
+            await handle(item)
+
+    async def feed():
+        await produce(queue)
+        for _ in range(2):
+            await queue.put(-1)
+
+    tasks = [asyncio.create_task(coroutine) for coroutine in (feed(), consume(), consume())]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def errors_collected(produce, handle):
+    queue, errors = asyncio.Queue(), []
+
+    async def consume():
+        while True:
+            item = await queue.get()
+            try:
+                await handle(item)
+            except Exception as error:
+                errors.append(error)
+            finally:
+                queue.task_done()
+
+    consumers = [asyncio.create_task(consume()) for _ in range(2)]
+    try:
+        await produce(queue)
+        await queue.join()
+    finally:
+        for consumer in consumers:
+            consumer.cancel()
+        await asyncio.gather(*consumers, return_exceptions=True)
+    if errors:
+        raise ExceptionGroup("some items failed", errors)
+
+
+async def task_for_each_item(produce, handle):
     queue, places = asyncio.Queue(), asyncio.Semaphore(2)
+
     async def one(item):
         await handle(item)
         places.release()
+
     async def hand_out(group):
         while (item := await queue.get()) is not None:
             await places.acquire()
             group.create_task(one(item))
+
     async with asyncio.TaskGroup() as group:
         group.create_task(hand_out(group))
         await produce(queue)
         await queue.put(None)
+
+
+async def queue_of_one_place(produce, handle):
+    queue = asyncio.Queue(maxsize=1)
+
+    async def consume():
+        while True:
+            item = await queue.get()
+            try:
+                await handle(item)
+            finally:
+                queue.task_done()
+
+    async with asyncio.TaskGroup() as group:
+        consumers = [group.create_task(consume()) for _ in range(2)]
+        await group.create_task(produce(queue))
+        await queue.join()
+        for consumer in consumers:
+            consumer.cancel()
+
+
+async def queue_shut_down(produce, handle):
+    queue = asyncio.Queue()
+    if not hasattr(queue, "shutdown"):  # before Python 3.13
+        return await mark_for_each_consumer(produce, handle)
+
+    async def consume():
+        with contextlib.suppress(asyncio.QueueShutDown):
+            while True:
+                await handle(await queue.get())
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(consume())
+        group.create_task(consume())
+        await produce(queue)
+        queue.shutdown()
