@@ -29,7 +29,7 @@ _CALL = 1e-6  # seconds that reading a clock takes
 _TURN = 2e-5  # seconds that a turn of the loop takes
 _EPOCH = 1_700_000_000.0  # what `time.time()` begins with
 _LOOK = 0.0002  # real seconds between two looks at threads that work
-_STEP = 0.1  # real seconds for which the loop waits for threads, before it goes on without them
+_STEP = 0.1  # real seconds for which the loop waits for threads or sockets, before it goes on without them
 _THREADS = 8  # of `asyncio.to_thread`, on every machine: as many as it has where there are 4 processors
 _STACK = 2**20  # bytes for a thread: a learner may start many, and memory is limited
 
@@ -347,7 +347,7 @@ class _Selector(selectors.DefaultSelector):
     def _wait(self, timeout: float | None) -> list:
         began, _nudge.loop = real_clock(), self.loop
         least = min(_sleepers.first() - clock.now, math.inf if timeout is None else timeout)
-        ready = super().select(None if least == math.inf else max(0.0, least))
+        ready = super().select(min(max(0.0, least), _STEP))  # and not longer: `on_turn` may end what waits in vain
         _nudge.loop = None
         clock.skip_to(clock.now + real_clock() - began)
         if clock.now >= _sleepers.first():
