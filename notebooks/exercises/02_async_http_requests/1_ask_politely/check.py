@@ -29,11 +29,12 @@ async def check(get_json, world):
     if world.fails:
         path = world.pick("/users/7", "/status/404", "/status/503")
         world.facts.append("a bad status")
+    answer = query if path == "/slow-body" else server_record.answer(path)
     may_raise = aiohttp.ClientResponseError if world.fails else ()
     async with ServerRecord() as server:
         run = await world.watch(server.session, server.url(path, **query), may_raise=may_raise, deadline=1.5)
         expect_no_blocking(run)
-        expect_let_through(run)
+        expect_let_through(run, answer)
         if not run.cancelled:
             expect_given_session(server)
             expect_decoded(run.value)
@@ -41,7 +42,6 @@ async def check(get_json, world):
             request, times = server.requests[0], often(len(server.requests))
             expect(times == "once", f"you ask for `{path}` {times}. Keep what the first one gave.")
             expect(request.method == "GET", f"you ask with {request.method}. To get something, use `session.get`.")
-            answer = query if path == "/slow-body" else server_record.answer(path)
             got, right = said(run.value), run.error is not None or run.value == answer
             expect(right or world.fails, f"you return {got}, not {said(answer)}. Return the whole answer.")
             expect(
