@@ -5,14 +5,21 @@ import asyncio
 
 async def serve(queue, handle, close):
     """Handle one request after another; when cancelled, finish the one under way, then close."""
+
+    async def finish(coroutine):
+        """Await this to its end, however often we are cancelled; only then end as cancelled."""
+        work, cancelled = asyncio.create_task(coroutine), None
+        while not work.done():
+            try:
+                await asyncio.shield(work)
+            except asyncio.CancelledError as error:
+                cancelled = error
+        if cancelled:
+            raise cancelled
+
     try:
         while True:
             request = await queue.get()
-            work = asyncio.create_task(handle(request))
-            try:
-                await asyncio.shield(work)
-            except asyncio.CancelledError:
-                await work
-                raise
+            await finish(handle(request))
     finally:
-        await close()
+        await finish(close())
