@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 
 _PATIENCE = 2.0  # seconds that one world may take
 _AGAIN = 0.25  # seconds between two moments at which the patience begins anew
+OUT_OF_MEMORY = 77  # the exit code that says it
 _MEMORY = 768 * 2**20  # bytes that a learner's code may take
 
 
@@ -32,7 +33,10 @@ def main() -> None:
     trying.freeze()
     builtins.input = _nobody_answers
     while (request := receive(requests)) is not None:
-        verdict = _answer(pickle.loads(request))
+        try:
+            verdict = _answer(pickle.loads(request))
+        except MemoryError:  # not enough is left to say so
+            os._exit(OUT_OF_MEMORY)
         send(answers, _pickled(verdict))
         if verdict.spoiled:
             answers.flush()
@@ -42,23 +46,32 @@ def main() -> None:
 def _answer(request: dict[str, Any]) -> Any:
     import faulthandler
     import linecache
-    import time
 
     from . import trying
-    from .expect import NotYet
     from .virtual_time import real_clock
 
     for name, text in request["sources"].items():
         linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
     sys.path[:] = request["path"]
     check = load(request["check"])
+    if check.get("SERVERS"):
+        from .expect import NotYet
+        from .server_record import connect
+
+        try:
+            connect(request["services"])
+        except NotYet as reason:
+            return trying.Verdict(str(reason))
     armed = -_AGAIN
 
     def arm() -> None:
         nonlocal armed
         if real_clock() - armed >= _AGAIN:
             armed = real_clock()
-            faulthandler.dump_traceback_later(_PATIENCE, exit=True)
+            try:
+                faulthandler.dump_traceback_later(_PATIENCE, exit=True)
+            except RuntimeError:  # there is no room for its thread
+                raise MemoryError from None
 
     arm()
     try:
