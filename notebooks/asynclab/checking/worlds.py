@@ -159,10 +159,10 @@ class World:
                 run.blocking.append("a single step of your function")
             if task.done():
                 return
-            if cancel:
+            if cancel and not run.cancelled:
                 self.turns = max(self.turns, turns)
                 if turns == self.cancel_at or self._is_to_cancel:
-                    run.cancelled, run.cancelled_at, self._is_to_cancel = True, virtual_time.clock.now, False
+                    run.cancelled, run.cancelled_at = True, virtual_time.clock.now
                     task.cancel()
             if turns % _MOST_TURNS == 0:
                 self._stop("busy", task, run)
