@@ -66,7 +66,8 @@ def expect_results(run: Run, wanted: Sequence[Any]) -> None:
         )
     if not surplus:
         are = "1 result is" if len(missing) == 1 else f"{len(missing)} results are"
-        raise NotYet(f"{are} missing: {said(missing[0])}. Wait for every one before you return.")
+        keep = "Wait for every one before you return." if any(missing) else "Keep it, though it is falsy."
+        raise NotYet(f"{are} missing: {said(missing[0])}. {keep}")
     if not missing:
         raise NotYet(f"There is more than was asked for: {said(surplus[0])}. Return one result for each input.")
     raise NotYet(f"A result is {said(surplus[0])} where {said(missing[0])} is expected. Check each.")
