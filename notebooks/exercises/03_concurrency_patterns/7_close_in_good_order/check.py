@@ -61,8 +61,8 @@ class Scene:
         self.gaps = [left / 4] * 3 if plain else []
         while len(self.gaps) < 3:
             meanwhile = 0, TURN * rng.randint(1, 4), rng.uniform(0, left), rng.uniform(0, left)
-            later = left + TURN * rng.randint(-3, 8), left + rng.uniform(0, self.closing)
-            self.gaps.append(max(0.0, rng.choice(meanwhile + later)))
+            at_its_end, later = left + TURN * rng.randint(-1, 5), left + rng.uniform(0, self.closing)
+            self.gaps.append(max(0.0, rng.choice((*meanwhile, at_its_end, at_its_end, later))))
             left = max(0.0, left - self.gaps[-1])
         if self.at == 0:
             self.gaps[0] += 5 * TURN  # `serve` has begun
@@ -71,7 +71,7 @@ class Scene:
         """Cancel `serve` so often, and expect that it ends in good order."""
         world.facts = [count(len(self.requests), "request"), f"cancelled {often(times)}"]
         queue, handled, closed, arrived, cancelled = asyncio.Queue(), Work("handle", {}), Work("close", {}), [], []
-        loop = asyncio.get_running_loop()
+        loop, task = asyncio.get_running_loop(), None
 
         async def handle(request):
             with handled.noted(request):
@@ -94,25 +94,26 @@ class Scene:
                 loop.call_later(gap, cancel) if gap else cancel()
 
         def cancel():
-            if self.task.cancel():
+            if task.cancel():
                 cancelled.append(clock.now)
                 cancel_later()
 
         async def cancels_serve():
-            self.task = loop.create_task(serve(queue, handle, close), name="serve")
+            nonlocal task
+            task = loop.create_task(serve(queue, handle, close), name="serve")
             for request, arrival in zip(self.requests, self.arrivals, strict=True):
                 loop.call_later(arrival, arrive, request) if arrival else arrive(request)
             if self.at == 0:
                 cancel_later()
-            await asyncio.wait([self.task], timeout=PATIENCE)
+            await asyncio.wait([task], timeout=PATIENCE)
             self.idle = not cancelled
             if self.idle:
                 cancel()
-                await asyncio.wait([self.task], timeout=PATIENCE)
+                await asyncio.wait([task], timeout=PATIENCE)
             self.end, self.taken = clock.now, arrived[: len(arrived) - queue.qsize()]
-            if not self.task.done():
+            if not task.done():
                 return None
-            return "cancelled" if self.task.cancelled() else self.task.result() or "returned"
+            return "cancelled" if task.cancelled() else task.result() or "returned"
 
         run = await world.watch(function=cancels_serve, cancel=False)
         expect_all_awaited(run)
