@@ -1,10 +1,9 @@
 """Answers to exercise 3.4. One with a docstring is wrong: its first line is the message that it must get."""
 
 import asyncio
-import queue
 
 
-async def wrong_1(queue, handle, failed):
+async def errors_let_through(queue, handle, failed):
     """an error of `handle` ended your consumer"""
     while True:
         item = await queue.get()
@@ -17,7 +16,22 @@ async def wrong_1(queue, handle, failed):
             queue.task_done()
 
 
-async def wrong_2(queue, handle, failed):
+async def only_one_kind_of_error(queue, handle, failed):
+    """an error of `handle` ended your consumer"""
+    while True:
+        item = await queue.get()
+        try:
+            await handle(item)
+        except asyncio.CancelledError:
+            queue.put_nowait(item)
+            raise
+        except (ValueError, OSError) as error:
+            failed.append((item, error))
+        finally:
+            queue.task_done()
+
+
+async def ends_after_an_error(queue, handle, failed):
     """your function ended by itself"""
     while True:
         item = await queue.get()
@@ -30,7 +44,54 @@ async def wrong_2(queue, handle, failed):
             queue.task_done()
 
 
-async def wrong_3(queue, handle, failed):
+async def ends_when_the_queue_is_empty(queue, handle, failed):
+    """your function ended by itself"""
+    while not queue.empty():
+        item = await queue.get()
+        try:
+            await handle(item)
+        except asyncio.CancelledError:
+            queue.put_nowait(item)
+            raise
+        except Exception as error:
+            failed.append((item, error))
+        finally:
+            queue.task_done()
+
+
+async def ends_after_a_minute(queue, handle, failed):
+    """your function ended by itself"""
+    while True:
+        try:
+            item = await asyncio.wait_for(queue.get(), 60)
+        except TimeoutError:
+            return
+        try:
+            await handle(item)
+        except asyncio.CancelledError:
+            queue.put_nowait(item)
+            raise
+        except Exception as error:
+            failed.append((item, error))
+        finally:
+            queue.task_done()
+
+
+async def ended_by_zero(queue, handle, failed):
+    """your function ended by itself"""
+    while item := await queue.get():
+        try:
+            await handle(item)
+        except asyncio.CancelledError:
+            queue.put_nowait(item)
+            raise
+        except Exception as error:
+            failed.append((item, error))
+        finally:
+            queue.task_done()
+
+
+async def task_done_forgotten(queue, handle, failed):
     """would still wait for 3 `task_done()`"""
     while True:
         item = await queue.get()
@@ -40,8 +101,37 @@ async def wrong_3(queue, handle, failed):
             failed.append((item, error))
 
 
-async def wrong_4(queue, handle, failed):
-    """item 2 failed, and `failed` is empty"""
+async def task_done_forgotten_after_an_error(queue, handle, failed):
+    """would still wait for 1 `task_done()`"""
+    while True:
+        item = await queue.get()
+        try:
+            await handle(item)
+            queue.task_done()
+        except asyncio.CancelledError:
+            queue.put_nowait(item)
+            queue.task_done()
+            raise
+        except Exception as error:
+            failed.append((item, error))
+
+
+async def task_done_before_the_work(queue, handle, failed):
+    """`task_done()` was called before an item was handled"""
+    while True:
+        item = await queue.get()
+        queue.task_done()
+        try:
+            await handle(item)
+        except asyncio.CancelledError:
+            queue.put_nowait(item)
+            raise
+        except Exception as error:
+            failed.append((item, error))
+
+
+async def error_not_noted(queue, handle, failed):
+    """failed, and `failed` is empty"""
     while True:
         item = await queue.get()
         try:
@@ -52,8 +142,20 @@ async def wrong_4(queue, handle, failed):
             queue.task_done()
 
 
-async def wrong_5(queue, handle, failed):
-    """item 2 failed, and `failed` is `[2]`"""
+async def noted_in_a_list_of_its_own(queue, handle, failed):
+    """failed, and `failed` is empty"""
+    while True:
+        item = await queue.get()
+        try:
+            await handle(item)
+        except Exception as error:
+            failed = [*failed, (item, error)]
+        finally:
+            queue.task_done()
+
+
+async def item_noted_without_its_error(queue, handle, failed):
+    """failed, and `failed` is `["""
     while True:
         item = await queue.get()
         try:
@@ -64,7 +166,19 @@ async def wrong_5(queue, handle, failed):
             queue.task_done()
 
 
-async def wrong_6(queue, handle, failed):
+async def text_of_the_error_noted(queue, handle, failed):
+    """Append `(item, error)` for each that fails"""
+    while True:
+        item = await queue.get()
+        try:
+            await handle(item)
+        except Exception as error:
+            failed.append((item, str(error)))
+        finally:
+            queue.task_done()
+
+
+async def two_things_noted(queue, handle, failed):
     """as one tuple"""
     while True:
         item = await queue.get()
@@ -76,8 +190,39 @@ async def wrong_6(queue, handle, failed):
             queue.task_done()
 
 
-async def wrong_7(queue, handle, failed):
-    """item 2 failed, and your consumer handled it again"""
+async def each_failed_item_noted_once(queue, handle, failed):
+    """Append `(item, error)` for each that fails"""
+    while True:
+        item = await queue.get()
+        try:
+            await handle(item)
+        except asyncio.CancelledError:
+            queue.put_nowait(item)
+            raise
+        except Exception as error:
+            if item not in [item for item, _ in failed]:
+                failed.append((item, error))
+        finally:
+            queue.task_done()
+
+
+async def taken_without_waiting(queue, handle, failed):
+    """Wait for an item: `await queue.get()`"""
+    while True:
+        item = queue.get_nowait()
+        try:
+            await handle(item)
+        except asyncio.CancelledError:
+            queue.put_nowait(item)
+            raise
+        except Exception as error:
+            failed.append((item, error))
+        finally:
+            queue.task_done()
+
+
+async def failed_item_tried_again(queue, handle, failed):
+    """failed, and your consumer handled it again"""
     while True:
         item = await queue.get()
         try:
@@ -89,8 +234,59 @@ async def wrong_7(queue, handle, failed):
             queue.task_done()
 
 
-async def wrong_8(queue, handle, failed):
-    """amid item 2, and it is gone"""
+async def failed_item_tried_again_at_once(queue, handle, failed):
+    """failed, and your consumer handled it again"""
+    while True:
+        item = await queue.get()
+        try:
+            try:
+                await handle(item)
+            except Exception as error:
+                failed.append((item, error))
+                await handle(item)
+        except asyncio.CancelledError:
+            queue.put_nowait(item)
+            raise
+        finally:
+            queue.task_done()
+
+
+async def equal_items_handled_once(queue, handle, failed):
+    """Handle each once, in their order"""
+    seen = set()
+    while True:
+        item = await queue.get()
+        try:
+            if item not in seen:
+                await handle(item)
+                seen.add(item)
+        except asyncio.CancelledError:
+            queue.put_nowait(item)
+            raise
+        except Exception as error:
+            failed.append((item, error))
+        finally:
+            queue.task_done()
+
+
+async def patience_with_the_work(queue, handle, failed):
+    """your consumer itself cancelled"""
+    while True:
+        item = await queue.get()
+        try:
+            async with asyncio.timeout(0.05):
+                await handle(item)
+        except asyncio.CancelledError:
+            queue.put_nowait(item)
+            raise
+        except Exception as error:
+            failed.append((item, error))
+        finally:
+            queue.task_done()
+
+
+async def item_in_hand_lost(queue, handle, failed):
+    """your consumer was cancelled amid `handle(1)`, and `1` is gone"""
     while True:
         item = await queue.get()
         try:
@@ -101,8 +297,46 @@ async def wrong_8(queue, handle, failed):
             queue.task_done()
 
 
-async def wrong_9(queue, handle, failed):
-    """was cancelled, and ran on until it was stopped"""
+async def false_item_in_hand_lost(queue, handle, failed):
+    """is gone"""
+    item = None
+    try:
+        while True:
+            item = await queue.get()
+            try:
+                await handle(item)
+            except Exception as error:
+                failed.append((item, error))
+            queue.task_done()
+            item = None
+    except asyncio.CancelledError:
+        if item:
+            queue.put_nowait(item)
+            queue.task_done()
+        raise
+
+
+async def next_item_taken_beforehand(queue, handle, failed):
+    """is gone"""
+    following = await queue.get()
+    while True:
+        item = following
+        following = None if queue.empty() else queue.get_nowait()
+        try:
+            await handle(item)
+        except asyncio.CancelledError:
+            queue.put_nowait(item)
+            raise
+        except Exception as error:
+            failed.append((item, error))
+        finally:
+            queue.task_done()
+        if following is None:
+            following = await queue.get()
+
+
+async def cancellation_taken_for_an_error(queue, handle, failed):
+    """Your function was cancelled, and ran on"""
     while True:
         item = await queue.get()
         try:
@@ -113,8 +347,22 @@ async def wrong_9(queue, handle, failed):
             queue.task_done()
 
 
-async def wrong_10(queue, handle, failed):
-    """was cancelled, and returned as if it were done"""
+async def put_back_and_gone_on(queue, handle, failed):
+    """Your function was cancelled, and ran on"""
+    while True:
+        item = await queue.get()
+        try:
+            await handle(item)
+        except asyncio.CancelledError:
+            queue.put_nowait(item)
+        except Exception as error:
+            failed.append((item, error))
+        finally:
+            queue.task_done()
+
+
+async def cancellation_swallowed(queue, handle, failed):
+    """caught its cancellation and returned as if done"""
     while True:
         item = await queue.get()
         try:
@@ -128,7 +376,7 @@ async def wrong_10(queue, handle, failed):
             queue.task_done()
 
 
-async def wrong_11(queue, handle, failed):
+async def cancellation_noted(queue, handle, failed):
     """that stands in `failed`"""
     while True:
         item = await queue.get()
@@ -143,7 +391,7 @@ async def wrong_11(queue, handle, failed):
             queue.task_done()
 
 
-async def wrong_12(queue, handle, failed):
+async def put_back_without_task_done(queue, handle, failed):
     """waits for one `task_done()` too many"""
     while True:
         item = await queue.get()
@@ -157,7 +405,7 @@ async def wrong_12(queue, handle, failed):
         queue.task_done()
 
 
-async def wrong_13(queue, handle, failed):
+async def task_done_before_the_item_is_back(queue, handle, failed):
     """before the item was back"""
     while True:
         item = await queue.get()
@@ -173,7 +421,7 @@ async def wrong_13(queue, handle, failed):
             failed.append((item, error))
 
 
-async def wrong_14(queue, handle, failed):
+async def put_back_last_of_all(queue, handle, failed):
     """before the item was back"""
     while True:
         item = await queue.get()
@@ -190,7 +438,7 @@ async def wrong_14(queue, handle, failed):
                 await queue.put(item)
 
 
-async def wrong_15(queue, handle, failed):
+async def task_done_twice(queue, handle, failed):
     """more often than an item was taken"""
     while True:
         item = await queue.get()
@@ -204,7 +452,7 @@ async def wrong_15(queue, handle, failed):
             queue.task_done()
 
 
-async def wrong_16(queue, handle, failed):
+async def task_done_twice_when_cancelled(queue, handle, failed):
     """`task_done()` was called too often"""
     while True:
         item = await queue.get()
@@ -220,7 +468,7 @@ async def wrong_16(queue, handle, failed):
             queue.task_done()
 
 
-async def wrong_17(queue, handle, failed):
+async def last_item_put_back_while_waiting(queue, handle, failed):
     """your consumer put back `3`, which was done"""
     while True:
         try:
@@ -235,7 +483,7 @@ async def wrong_17(queue, handle, failed):
             failed.append((item, error))
 
 
-async def wrong_18(queue, handle, failed):
+async def nothing_in_hand_yet(queue, handle, failed):
     """before it had any item"""
     while True:
         try:
@@ -253,8 +501,8 @@ async def wrong_18(queue, handle, failed):
         item = None
 
 
-async def wrong_19(queue, handle, failed):
-    """and then the queue held `[3, 2, 2]`"""
+async def put_back_twice(queue, handle, failed):
+    """and then the queue held `[2, 3, 1, 1]`"""
     while True:
         item = await queue.get()
         try:
@@ -269,8 +517,9 @@ async def wrong_19(queue, handle, failed):
             queue.task_done()
 
 
-async def wrong_20(queue, handle, failed):
+async def task_for_each_item(queue, handle, failed):
     """handled two items at once"""
+
     async def one(item):
         try:
             await handle(item)
@@ -278,12 +527,13 @@ async def wrong_20(queue, handle, failed):
             failed.append((item, error))
         finally:
             queue.task_done()
+
     async with asyncio.TaskGroup() as group:
         while True:
             group.create_task(one(await queue.get()))
 
 
-async def wrong_21(queue, handle, failed):
+async def handled_on_behind_a_shield(queue, handle, failed):
     """and handled it on"""
     while True:
         item = await queue.get()
@@ -299,7 +549,34 @@ async def wrong_21(queue, handle, failed):
             queue.task_done()
 
 
-async def right_1(queue, handle, failed):
+async def left_behind_a_shield(queue, handle, failed):
+    """still running"""
+    while True:
+        item = await queue.get()
+        try:
+            await asyncio.shield(handle(item))
+        except asyncio.CancelledError:
+            queue.put_nowait(item)
+            raise
+        except Exception as error:
+            failed.append((item, error))
+        finally:
+            queue.task_done()
+
+
+async def handle_not_awaited(queue, handle, failed):
+    """You called handle() and never awaited it"""
+    while True:
+        item = await queue.get()
+        try:
+            handle(item)
+        except Exception as error:
+            failed.append((item, error))
+        finally:
+            queue.task_done()
+
+
+async def put_back_whatever_it_was(queue, handle, failed):
     while True:
         item = await queue.get()
         try:
@@ -313,7 +590,7 @@ async def right_1(queue, handle, failed):
         queue.task_done()
 
 
-async def right_2(queue, handle, failed):
+async def handled_in_a_task_of_its_own(queue, handle, failed):
     while item := [await queue.get()]:
         task = asyncio.create_task(handle(*item))
         try:
@@ -327,3 +604,68 @@ async def right_2(queue, handle, failed):
             queue.task_done()
         else:
             queue.task_done()
+
+
+async def what_is_in_hand_noted(queue, handle, failed):
+    in_hand = []
+    try:
+        while True:
+            in_hand.append(await queue.get())
+            try:
+                await handle(in_hand[0])
+            except Exception as error:
+                failed.append((in_hand[0], error))
+            in_hand.clear()
+            queue.task_done()
+    finally:
+        for item in in_hand:
+            queue.put_nowait(item)
+            queue.task_done()
+
+
+async def cancellation_told_by_a_flag(queue, handle, failed):
+    while True:
+        item = await queue.get()
+        is_over = False
+        try:
+            await handle(item)
+            is_over = True
+        except Exception as error:
+            failed.append((item, error))
+            is_over = True
+        finally:
+            if not is_over:
+                queue.put_nowait(item)
+            queue.task_done()
+
+
+async def errors_as_results(queue, handle, failed):
+    while True:
+        item = await queue.get()
+        try:
+            (result,) = await asyncio.gather(handle(item), return_exceptions=True)
+            if isinstance(result, Exception):
+                failed.append((item, result))
+        except asyncio.CancelledError:
+            queue.put_nowait(item)
+            raise
+        finally:
+            queue.task_done()
+
+
+async def all_of_it_in_a_group(queue, handle, failed):
+    async def consume():
+        while True:
+            item = await queue.get()
+            try:
+                await handle(item)
+            except asyncio.CancelledError:
+                queue.put_nowait(item)
+                raise
+            except Exception as error:
+                failed.append((item, error))
+            finally:
+                queue.task_done()
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(consume())
