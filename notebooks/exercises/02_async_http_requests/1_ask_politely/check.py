@@ -34,7 +34,7 @@ async def check(get_json, world):
     async with ServerRecord() as server:
         run = await world.watch(server.session, server.url(path, **query), may_raise=may_raise, deadline=1.5)
         expect_no_blocking(run)
-        expect_let_through(run, answer)
+        expect_let_through(run, server, answer)
         if not run.cancelled:
             expect_given_session(server)
             expect_decoded(run.value)

@@ -42,7 +42,7 @@ async def check(fetch_rounds, world):
         urls = [server.url(path, delay=round(0.004 + 0.006 * world.rng.random(), 4)) for path in paths]
         run = await world.watch(urls, rounds, deadline=1.5)
         expect_no_blocking(run)
-        expect_let_through(run)
+        expect_let_through(run, server)
         expect_all_awaited(run)
         if not run.cancelled:
             seen = server.seen()

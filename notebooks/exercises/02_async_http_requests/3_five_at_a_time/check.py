@@ -48,7 +48,7 @@ async def check(fetch_five, world):
         urls = [server.url(path, **{query: each}) for path, each in zip(paths, times, strict=True)]
         run = await world.watch(server.session, urls, deadline=1.5)
         expect_no_blocking(run)
-        expect_let_through(run)
+        expect_let_through(run, server)
         if not run.cancelled:
             seen = server.seen()
             expect_all_awaited(run)

@@ -79,7 +79,7 @@ async def check(fetch_or_explain, world):
         url = server.url(case.path, **case.query)
         run = await world.watch(server.session, url, case.timeout, deadline=1.0)
         expect_no_blocking(run)
-        expect_let_through(run, case.value)
+        expect_let_through(run, server, case.value)
         if not run.cancelled:
             expect_all_awaited(run)
             expect(server.seen()["requests"], "the server was never asked. Ask it with `session.get(url)`.")

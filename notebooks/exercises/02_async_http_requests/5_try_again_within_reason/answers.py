@@ -1,12 +1,14 @@
 """Answers to exercise 2.5. One with a docstring is wrong: its first line is the message that it must get."""
 
-import aiohttp
 import asyncio
+import json
 import time
 
+import aiohttp
 
-async def wrong_1(session, url):
-    """after status 404, the server had been asked 3 times. Asking again does not help"""
+
+async def every_client_error_again(session, url):
+    """after status 404 you ask again. That does not help there"""
     for attempt in range(3):
         try:
             async with session.get(url) as response:
@@ -18,7 +20,7 @@ async def wrong_1(session, url):
         await asyncio.sleep(0.02)
 
 
-async def wrong_2(session, url):
+async def returns_the_body_of_the_last_error(session, url):
     """and the third attempt you return `{'error':"""
     for attempt in range(3):
         async with session.get(url) as response:
@@ -29,8 +31,8 @@ async def wrong_2(session, url):
         await asyncio.sleep(0.02)
 
 
-async def wrong_3(session, url):
-    """after two answers 503, the server had been asked twice, not 3 times"""
+async def two_attempts(session, url):
+    """after status 503 you had asked twice, not 3 times"""
     for attempt in range(2):
         try:
             async with session.get(url) as response:
@@ -42,8 +44,8 @@ async def wrong_3(session, url):
         await asyncio.sleep(0.02)
 
 
-async def wrong_4(session, url):
-    """after status 503, the server had been asked 4 times, not 3 times"""
+async def four_attempts(session, url):
+    """after status 503 you ask 4 times, not 3 times"""
     for attempt in range(4):
         try:
             async with session.get(url) as response:
@@ -55,7 +57,7 @@ async def wrong_4(session, url):
         await asyncio.sleep(0.02)
 
 
-async def wrong_5(session, url):
+async def nothing_after_the_last_attempt(session, url):
     """after status 503 and the third attempt you return `None`"""
     for attempt in range(3):
         try:
@@ -68,7 +70,7 @@ async def wrong_5(session, url):
         await asyncio.sleep(0.02)
 
 
-async def wrong_6(session, url):
+async def raises_an_error_of_its_own(session, url):
     """after status 503 you raise `RuntimeError`"""
     for attempt in range(3):
         try:
@@ -82,8 +84,8 @@ async def wrong_6(session, url):
     raise RuntimeError("three attempts failed")
 
 
-async def wrong_7(session, url):
-    """after a dropped connection, the server had been asked once, not 3 times"""
+async def dropped_connection_not_again(session, url):
+    """after a dropped connection you had asked once, not 3 times"""
     for attempt in range(3):
         try:
             async with session.get(url) as response:
@@ -95,8 +97,8 @@ async def wrong_7(session, url):
         await asyncio.sleep(0.02)
 
 
-async def wrong_8(session, url):
-    """you asked again before that"""
+async def always_the_short_pause(session, url):
+    """which says how long to wait, you ask again before that"""
     for attempt in range(3):
         try:
             async with session.get(url) as response:
@@ -111,7 +113,7 @@ async def wrong_8(session, url):
         await asyncio.sleep(0.02)
 
 
-async def wrong_9(session, url):
+async def gives_up_after_429(session, url):
     """after status 429 you give up"""
     for attempt in range(3):
         try:
@@ -127,7 +129,7 @@ async def wrong_9(session, url):
         await asyncio.sleep(0.02)
 
 
-async def wrong_10(session, url):
+async def whole_seconds(session, url):
     """Use `float` for it"""
     for attempt in range(3):
         wait = 0.02
@@ -146,7 +148,7 @@ async def wrong_10(session, url):
         await asyncio.sleep(wait)
 
 
-async def wrong_11(session, url):
+async def header_left_a_text(session, url):
     """Make a number of it first"""
     for attempt in range(3):
         wait = 0.02
@@ -165,15 +167,15 @@ async def wrong_11(session, url):
         await asyncio.sleep(wait)
 
 
-async def wrong_12(session, url):
+async def header_without_a_look_at_the_status(session, url):
     """only a 429 has the header"""
     async with session.get(url) as response:
         wait = float(response.headers["Retry-After"])
         return await response.json()
 
 
-async def wrong_13(session, url):
-    """time.sleep(0.02) held the event loop"""
+async def blocking_sleep(session, url):
+    """`time.sleep(0.02)`"""
     for attempt in range(3):
         try:
             async with session.get(url) as response:
@@ -185,7 +187,7 @@ async def wrong_13(session, url):
         time.sleep(0.02)
 
 
-async def wrong_14(session, url):
+async def except_base_exception_returns(session, url):
     """catches cancellation, too"""
     for attempt in range(3):
         wait = 0.02
@@ -201,13 +203,15 @@ async def wrong_14(session, url):
         except aiohttp.ClientError:
             if attempt == 2:
                 raise
+        except ValueError:
+            raise
         except BaseException:
             return None
         await asyncio.sleep(wait)
 
 
-async def wrong_15(session, url):
-    """was cancelled, and ran on"""
+async def except_base_exception_tries_again(session, url):
+    """whoever cancelled it is not obeyed"""
     for attempt in range(3):
         wait = 0.02
         try:
@@ -217,19 +221,368 @@ async def wrong_15(session, url):
                 response.raise_for_status()
                 return await response.json()
         except BaseException as error:
-            status = getattr(error, "status", 500)
+            status = 400 if isinstance(error, ValueError) else getattr(error, "status", 500)
             if attempt == 2 or status < 500 and status != 429:
                 raise
         await asyncio.sleep(wait)
 
 
-async def wrong_16(session, url):
+async def unknown_name(session, url):
     """NameError"""
     async with session.get(url) as response:
         return await answer.json()
 
 
-async def right_1(session, url):
+async def only_503_again(session, url):
+    """after status 500 you had asked once, not 3 times"""
+    for attempt in range(3):
+        wait = 0.02
+        try:
+            async with session.get(url) as response:
+                if response.status == 429:
+                    wait = float(response.headers["Retry-After"])
+                response.raise_for_status()
+                return await response.json()
+        except aiohttp.ClientResponseError as error:
+            if attempt == 2 or error.status not in (429, 503):
+                raise
+        except aiohttp.ClientError:
+            if attempt == 2:
+                raise
+        await asyncio.sleep(wait)
+
+
+async def only_above_500_again(session, url):
+    """after status 500 you had asked once, not 3 times"""
+    for attempt in range(3):
+        wait = 0.02
+        try:
+            async with session.get(url) as response:
+                if response.status == 429:
+                    wait = float(response.headers["Retry-After"])
+                response.raise_for_status()
+                return await response.json()
+        except aiohttp.ClientResponseError as error:
+            if attempt == 2 or error.status <= 500 and error.status != 429:
+                raise
+        except aiohttp.ClientError:
+            if attempt == 2:
+                raise
+        await asyncio.sleep(wait)
+
+
+async def no_pause(session, url):
+    """Sleep for 0.02 seconds first"""
+    for attempt in range(3):
+        wait = 0.02
+        try:
+            async with session.get(url) as response:
+                if response.status == 429:
+                    wait = float(response.headers["Retry-After"])
+                response.raise_for_status()
+                return await response.json()
+        except aiohttp.ClientResponseError as error:
+            if attempt == 2 or error.status < 500 and error.status != 429:
+                raise
+        except aiohttp.ClientError:
+            if attempt == 2:
+                raise
+        await asyncio.sleep(wait if wait != 0.02 else 0)
+
+
+async def pause_of_a_second(session, url):
+    """after status 503 you ask again 1 seconds later, where 0.02 are right"""
+    for attempt in range(3):
+        wait = 0.02
+        try:
+            async with session.get(url) as response:
+                if response.status == 429:
+                    wait = float(response.headers["Retry-After"])
+                response.raise_for_status()
+                return await response.json()
+        except aiohttp.ClientResponseError as error:
+            if attempt == 2 or error.status < 500 and error.status != 429:
+                raise
+        except aiohttp.ClientError:
+            if attempt == 2:
+                raise
+        await asyncio.sleep(wait if wait != 0.02 else 1)
+
+
+async def growing_pause(session, url):
+    """after status 503 you ask again 0.04 seconds later, where 0.02 are right"""
+    for attempt in range(3):
+        wait = 0.02
+        try:
+            async with session.get(url) as response:
+                if response.status == 429:
+                    wait = float(response.headers["Retry-After"])
+                response.raise_for_status()
+                return await response.json()
+        except aiohttp.ClientResponseError as error:
+            if attempt == 2 or error.status < 500 and error.status != 429:
+                raise
+        except aiohttp.ClientError:
+            if attempt == 2:
+                raise
+        await asyncio.sleep(wait if wait != 0.02 else wait * 2**attempt)
+
+
+async def half_of_the_time_told(session, url):
+    """which says how long to wait, you ask again before that"""
+    for attempt in range(3):
+        wait = 0.02
+        try:
+            async with session.get(url) as response:
+                if response.status == 429:
+                    wait = float(response.headers["Retry-After"])
+                response.raise_for_status()
+                return await response.json()
+        except aiohttp.ClientResponseError as error:
+            if attempt == 2 or error.status < 500 and error.status != 429:
+                raise
+        except aiohttp.ClientError:
+            if attempt == 2:
+                raise
+        await asyncio.sleep(wait if wait == 0.02 else wait / 2)
+
+
+async def ten_times_the_time_told(session, url):
+    """seconds later, where 0.7 are right"""
+    for attempt in range(3):
+        wait = 0.02
+        try:
+            async with session.get(url) as response:
+                if response.status == 429:
+                    wait = float(response.headers["Retry-After"])
+                response.raise_for_status()
+                return await response.json()
+        except aiohttp.ClientResponseError as error:
+            if attempt == 2 or error.status < 500 and error.status != 429:
+                raise
+        except aiohttp.ClientError:
+            if attempt == 2:
+                raise
+        await asyncio.sleep(wait if wait == 0.02 else wait * 10)
+
+
+async def broken_json_again(session, url):
+    """after an answer that is no JSON you ask again"""
+    for attempt in range(3):
+        wait = 0.02
+        try:
+            async with session.get(url) as response:
+                if response.status == 429:
+                    wait = float(response.headers["Retry-After"])
+                response.raise_for_status()
+                return await response.json()
+        except aiohttp.ClientResponseError as error:
+            if attempt == 2 or error.status < 500 and error.status != 429:
+                raise
+        except aiohttp.ClientError:
+            if attempt == 2:
+                raise
+        except ValueError:
+            if attempt == 2:
+                raise
+        await asyncio.sleep(wait)
+
+
+async def raises_the_first_error(session, url):
+    """you raise the error of an earlier attempt, with status 500"""
+    first = None
+    for attempt in range(3):
+        wait = 0.02
+        try:
+            async with session.get(url) as response:
+                if response.status == 429:
+                    wait = float(response.headers["Retry-After"])
+                response.raise_for_status()
+                return await response.json()
+        except aiohttp.ClientError as error:
+            first = first or error
+            status = getattr(error, "status", 500)
+            if attempt == 2 or status < 500 and status != 429:
+                raise first
+        await asyncio.sleep(wait)
+
+
+async def raises_429_at_once(session, url):
+    """after status 429 you give up"""
+    for attempt in range(3):
+        wait = 0.02
+        try:
+            async with session.get(url) as response:
+                if response.status == 429:
+                    wait = float(response.headers["Retry-After"])
+                response.raise_for_status()
+                return await response.json()
+        except aiohttp.ClientResponseError as error:
+            if attempt == 2 or error.status < 500:
+                raise
+        except aiohttp.ClientError:
+            if attempt == 2:
+                raise
+        await asyncio.sleep(wait)
+
+
+async def all_of_4xx_again(session, url):
+    """after status 404 you ask again"""
+    for attempt in range(3):
+        wait = 0.02
+        try:
+            async with session.get(url) as response:
+                if response.status == 429:
+                    wait = float(response.headers["Retry-After"])
+                response.raise_for_status()
+                return await response.json()
+        except aiohttp.ClientResponseError as error:
+            if attempt == 2:
+                raise
+        except aiohttp.ClientError:
+            if attempt == 2:
+                raise
+        await asyncio.sleep(wait)
+
+
+async def dropped_amid_the_body_not_again(session, url):
+    """after a dropped connection you had asked once, not 3 times"""
+    for attempt in range(3):
+        wait = 0.02
+        try:
+            async with session.get(url) as response:
+                if response.status == 429:
+                    wait = float(response.headers["Retry-After"])
+                response.raise_for_status()
+                return await response.json()
+        except aiohttp.ClientResponseError as error:
+            if attempt == 2 or error.status < 500 and error.status != 429:
+                raise
+        except aiohttp.ClientConnectionError:
+            if attempt == 2:
+                raise
+        await asyncio.sleep(wait)
+
+
+async def dropped_before_the_answer_not_again(session, url):
+    """after a dropped connection you had asked once, not 3 times"""
+    for attempt in range(3):
+        wait = 0.02
+        try:
+            async with session.get(url) as response:
+                if response.status == 429:
+                    wait = float(response.headers["Retry-After"])
+                response.raise_for_status()
+                return await response.json()
+        except aiohttp.ClientResponseError as error:
+            if attempt == 2 or error.status < 500 and error.status != 429:
+                raise
+        except aiohttp.ClientPayloadError:
+            if attempt == 2:
+                raise
+        await asyncio.sleep(wait)
+
+
+async def wraps_the_last_error(session, url):
+    """after status 503 you raise `ConnectionError`"""
+    for attempt in range(3):
+        wait = 0.02
+        try:
+            async with session.get(url) as response:
+                if response.status == 429:
+                    wait = float(response.headers["Retry-After"])
+                response.raise_for_status()
+                return await response.json()
+        except aiohttp.ClientError as error:
+            status = getattr(error, "status", 500)
+            if status < 500 and status != 429:
+                raise
+            if attempt == 2:
+                raise ConnectionError("three attempts failed") from error
+        await asyncio.sleep(wait)
+
+
+async def error_as_a_value(session, url):
+    """after status 404 you return"""
+    for attempt in range(3):
+        wait = 0.02
+        try:
+            async with session.get(url) as response:
+                if response.status == 429:
+                    wait = float(response.headers["Retry-After"])
+                response.raise_for_status()
+                return await response.json()
+        except aiohttp.ClientError as error:
+            status = getattr(error, "status", 500)
+            if attempt == 2 or status < 500 and status != 429:
+                return {"error": str(error)}
+        await asyncio.sleep(wait)
+
+
+async def asks_again_after_success(session, url):
+    """after an attempt that succeeds you ask again"""
+    for attempt in range(3):
+        wait = 0.02
+        try:
+            async with session.get(url) as response:
+                if response.status == 429:
+                    wait = float(response.headers["Retry-After"])
+                response.raise_for_status()
+                answer = await response.json()
+        except aiohttp.ClientResponseError as error:
+            if attempt == 2 or error.status < 500 and error.status != 429:
+                raise
+        except aiohttp.ClientError:
+            if attempt == 2:
+                raise
+        if attempt == 2:
+            return answer
+        await asyncio.sleep(wait)
+
+
+async def cancellation_ends_the_pause(session, url):
+    """whoever cancelled it is not obeyed"""
+    for attempt in range(3):
+        wait = 0.02
+        try:
+            async with session.get(url) as response:
+                if response.status == 429:
+                    wait = float(response.headers["Retry-After"])
+                response.raise_for_status()
+                return await response.json()
+        except aiohttp.ClientResponseError as error:
+            if attempt == 2 or error.status < 500 and error.status != 429:
+                raise
+        except aiohttp.ClientError:
+            if attempt == 2:
+                raise
+        try:
+            await asyncio.sleep(wait)
+        except asyncio.CancelledError:
+            pass
+
+
+async def bad_response_never_released(session, url):
+    """response was never released"""
+    for attempt in range(3):
+        wait = 0.02
+        try:
+            response = await session.get(url)
+            if response.status == 429:
+                wait = float(response.headers["Retry-After"])
+            if response.status >= 400:
+                raise aiohttp.ClientResponseError(response.request_info, (), status=response.status)
+            return await response.json()
+        except aiohttp.ClientResponseError as error:
+            if attempt == 2 or error.status < 500 and error.status != 429:
+                raise
+        except aiohttp.ClientError:
+            if attempt == 2:
+                raise
+        await asyncio.sleep(wait)
+
+
+async def waits_outside_of_a_timeout(session, url):
     left = 3
     while True:
         left -= 1
@@ -242,4 +595,71 @@ async def right_1(session, url):
                 if not left or (status != 429 and status < 500):
                     raise
                 wait = float(error.headers["Retry-After"]) if status == 429 else 0.02
+        await asyncio.sleep(wait)
+
+
+async def calls_itself(session, url, left=2):
+    try:
+        async with session.get(url) as response:
+            response.raise_for_status()
+            return await response.json()
+    except (aiohttp.ClientResponseError, aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as error:
+        status = getattr(error, "status", 500)
+        if left == 0 or 400 <= status < 500 and status != 429:
+            raise
+        wait = float(error.headers["Retry-After"]) if status == 429 else 0.02
+    await asyncio.sleep(wait)
+    return await calls_itself(session, url, left - 1)
+
+
+async def keeps_the_error(session, url):
+    for attempt in range(3):
+        if attempt:
+            await asyncio.sleep(wait)
+        try:
+            response = await session.get(url)
+            async with response:
+                if response.status < 400:
+                    return json.loads(await response.text())
+                error = aiohttp.ClientResponseError(response.request_info, response.history, status=response.status)
+                if response.status < 500 and response.status != 429:
+                    raise error
+                wait = float(response.headers.get("Retry-After", 0.02))
+        except aiohttp.ClientResponseError:
+            raise
+        except aiohttp.ClientError as dropped:
+            error, wait = dropped, 0.02
+    raise error
+
+
+async def pause_inside_the_block(session, url):
+    for attempt in range(3):
+        try:
+            async with session.get(url) as response:
+                if attempt < 2 and response.status == 429:
+                    await asyncio.sleep(float(response.headers["Retry-After"]))
+                    continue
+                if attempt < 2 and response.status >= 500:
+                    await asyncio.sleep(0.02)
+                    continue
+                response.raise_for_status()
+                return await response.json()
+        except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError):
+            if attempt == 2:
+                raise
+            await asyncio.sleep(0.02)
+
+
+async def session_for_each_attempt(_, url):
+    for attempt in range(3):
+        wait = 0.02
+        try:
+            async with aiohttp.ClientSession(raise_for_status=True) as session, session.get(url) as response:
+                return await response.json()
+        except aiohttp.ClientError as error:
+            status = getattr(error, "status", None)
+            if attempt == 2 or (status is not None and status != 429 and status < 500):
+                raise
+            if status == 429:
+                wait = float(error.headers["Retry-After"])
         await asyncio.sleep(wait)

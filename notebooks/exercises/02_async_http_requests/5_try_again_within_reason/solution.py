@@ -1,6 +1,7 @@
 """Our way to do exercise 2.5."""
 
 import asyncio
+
 import aiohttp
 
 
