@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 _PATIENCE = 2.0  # seconds that one world may take
 _AGAIN = 0.25  # seconds between two moments at which the patience begins anew
 OUT_OF_MEMORY = 77  # the exit code that says it
-_MEMORY = 768 * 2**20  # bytes that a learner's code may take
+_MEMORY = 512 * 2**20  # bytes that a learner's code may take
 
 
 def main() -> None:

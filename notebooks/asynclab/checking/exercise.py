@@ -161,7 +161,7 @@ class Exercise:
             "not yet",
             f"Not yet: {message}",
             self._where(verdict),
-            None if verdict.trace is None else Timeline.of(verdict.trace, f"What {self.name} did"),
+            None if verdict.trace is None else Timeline.of(verdict.trace, f"What {self.name} did in the world of seed {verdict.seed}"),
             verdict.output,
             store.news(),
         )
@@ -171,9 +171,9 @@ class Exercise:
             return ""
         cancelled, _ = divmod(verdict.seed, 1000)
         facts = [verdict.facts] if verdict.facts else []
-        facts += [f"cancelled from outside at turn {cancelled} of the loop"] if cancelled else []
-        seen = f"Seen with {', '.join(facts)}. " if facts else ""
-        return f"{seen}The same again: `await ex.check({self.name}, seed={verdict.seed})`."
+        facts += [f"cancelled from outside at turn {cancelled} of the event loop"] if cancelled else []
+        here = f"In this world: {', '.join(facts)}. " if facts else ""
+        return f"{here}The same again: `await ex.check({self.name}, seed={verdict.seed})`."
 
     def _is_not_attempted(self, function: Any) -> bool:
         if function is _MISSING or function is None or function is ...:

@@ -71,7 +71,7 @@ async def takes_a_gigabyte(number):
 async def takes_all_memory(number):
     kept = []
     while True:
-        kept.append("x" * 10**6)
+        kept.append("x" * 10**7)
 
 
 async def starts_tasks_without_end(number):
