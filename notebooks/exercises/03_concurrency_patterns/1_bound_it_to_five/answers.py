@@ -45,7 +45,8 @@ async def semaphore_for_each_job_around_the_waiting(jobs):
     tasks = [asyncio.create_task(job()) for job in jobs]
     results = []
     for task in tasks:
-        async with asyncio.Semaphore(5):
+        places = asyncio.Semaphore(5)
+        async with places:
             results.append(await task)
     return results
 
@@ -299,7 +300,7 @@ async def job_not_called(jobs):
 
 
 async def coroutines_returned(jobs):
-    """Your function returned a coroutine, which has not run"""
+    """your function returned a coroutine, which has not run"""
     places = asyncio.Semaphore(5)
 
     async def run(job):
@@ -328,7 +329,7 @@ async def waits_for_no_task(jobs):
 
 
 async def list_emptied(jobs):
-    """Your function changed the list `jobs`"""
+    """your function changed the list `jobs`"""
     results = {}
 
     async def work():
@@ -354,7 +355,7 @@ async def error_among_the_results(jobs):
 
 
 async def gather_leaves_the_others(jobs):
-    """When your function had failed,"""
+    """when your function had failed,"""
     places = asyncio.Semaphore(5)
 
     async def run(job):
@@ -365,7 +366,7 @@ async def gather_leaves_the_others(jobs):
 
 
 async def batches_leave_the_others(jobs):
-    """When your function had failed,"""
+    """when your function had failed,"""
     results = []
     for i in range(0, len(jobs), 5):
         results += await asyncio.gather(*[job() for job in jobs[i : i + 5]])
@@ -373,7 +374,7 @@ async def batches_leave_the_others(jobs):
 
 
 async def tasks_left_when_cancelled(jobs):
-    """When your function had been cancelled,"""
+    """when your function had been cancelled,"""
     places = asyncio.Semaphore(5)
 
     async def run(job):
@@ -424,7 +425,7 @@ async def cancellation_swallowed(jobs):
 
 
 async def queue_whose_worker_dies(jobs):
-    """Your function waits for what can never happen"""
+    """your function waits for what can never happen"""
     queue, results = asyncio.Queue(), {}
 
     async def work():

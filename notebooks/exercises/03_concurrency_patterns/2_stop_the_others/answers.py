@@ -70,7 +70,7 @@ async def results_taken_inside_the_block(parts):
 
 
 async def tasks_instead_of_texts(parts):
-    """Your function returned a task"""
+    """your function returned a task"""
     try:
         async with asyncio.TaskGroup() as group:
             page = [group.create_task(part()) for part in parts]
@@ -80,7 +80,7 @@ async def tasks_instead_of_texts(parts):
 
 
 async def one_after_another(parts):
-    """Your code runs one after another"""
+    """your code runs one after another"""
     try:
         page = [await part() for part in parts]
     except* ConnectionError:
@@ -89,7 +89,7 @@ async def one_after_another(parts):
 
 
 async def two_at_a_time(parts):
-    """At most 2 were under way at once, where 3 should be"""
+    """at most 2 were under way at once, where 3 should be"""
     places = asyncio.Semaphore(2)
 
     async def load(part):
@@ -247,7 +247,7 @@ async def every_error_of_the_system_caught(parts):
 
 
 async def other_error_replaced(parts):
-    """Your function raised RuntimeError"""
+    """your function raised RuntimeError"""
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(part()) for part in parts]
@@ -315,7 +315,7 @@ async def others_cancelled_and_not_waited_for(parts):
 
 
 async def others_left_after_another_error(parts):
-    """When your function had failed,"""
+    """when your function had failed,"""
     tasks = [asyncio.create_task(part()) for part in parts]
     try:
         return await asyncio.gather(*tasks)
@@ -338,7 +338,7 @@ async def cancellation_taken_for_a_failure(parts):
 
 
 async def others_left_when_cancelled(parts):
-    """When your function had been cancelled,"""
+    """when your function had been cancelled,"""
     tasks = [asyncio.create_task(part()) for part in parts]
     done, rest = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
     for task in rest:

@@ -319,7 +319,7 @@ async def handled_a_second_time(produce, handle):
 
 
 async def consumers_left(produce, handle):
-    """When your function ended, “consume” and 1 more were still running"""
+    """when your function ended, “consume” and 1 more were still running"""
     queue = asyncio.Queue()
 
     async def consume():
@@ -333,7 +333,7 @@ async def consumers_left(produce, handle):
 
 
 async def one_mark_for_two(produce, handle):
-    """Your function waits for what can never happen"""
+    """your function waits for what can never happen"""
     queue = asyncio.Queue()
 
     async def consume():
@@ -347,7 +347,7 @@ async def one_mark_for_two(produce, handle):
 
 
 async def task_done_forgotten(produce, handle):
-    """Your function waits for what can never happen"""
+    """your function waits for what can never happen"""
     queue = asyncio.Queue()
 
     async def consume():
@@ -422,7 +422,7 @@ async def consumer_not_called(produce, handle):
 
 
 async def producer_not_awaited(produce, handle):
-    """You called produce() and never awaited it"""
+    """you called produce() and never awaited it"""
     queue = asyncio.Queue()
 
     async def consume():
@@ -438,7 +438,7 @@ async def producer_not_awaited(produce, handle):
 
 
 async def handle_not_awaited(produce, handle):
-    """You called handle() and never awaited it"""
+    """you called handle() and never awaited it"""
     queue = asyncio.Queue()
 
     async def consume():
@@ -454,7 +454,7 @@ async def handle_not_awaited(produce, handle):
 
 
 async def join_after_a_consumer_died(produce, handle):
-    """Your function waits for what can never happen"""
+    """your function waits for what can never happen"""
     queue = asyncio.Queue()
 
     async def consume():
@@ -514,7 +514,7 @@ async def errors_passed_over(produce, handle):
 
 
 async def gather_leaves_the_others(produce, handle):
-    """When your function had failed, task “consume” was still running"""
+    """when your function had failed, task “consume” was still running"""
     queue = asyncio.Queue()
 
     async def consume():
@@ -530,7 +530,7 @@ async def gather_leaves_the_others(produce, handle):
 
 
 async def consumers_left_when_cancelled(produce, handle):
-    """When your function had been cancelled,"""
+    """when your function had been cancelled,"""
     queue, errors = asyncio.Queue(), []
 
     async def consume():

@@ -336,7 +336,7 @@ async def next_item_taken_beforehand(queue, handle, failed):
 
 
 async def cancellation_taken_for_an_error(queue, handle, failed):
-    """Your function was cancelled, and ran on"""
+    """your function was cancelled, and ran on"""
     while True:
         item = await queue.get()
         try:
@@ -348,7 +348,7 @@ async def cancellation_taken_for_an_error(queue, handle, failed):
 
 
 async def put_back_and_gone_on(queue, handle, failed):
-    """Your function was cancelled, and ran on"""
+    """your function was cancelled, and ran on"""
     while True:
         item = await queue.get()
         try:
@@ -565,7 +565,7 @@ async def left_behind_a_shield(queue, handle, failed):
 
 
 async def handle_not_awaited(queue, handle, failed):
-    """You called handle() and never awaited it"""
+    """you called handle() and never awaited it"""
     while True:
         item = await queue.get()
         try:
