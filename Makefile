@@ -55,7 +55,7 @@ browser: .venv/installed-browser  ## run every notebook in a real JupyterLab; pi
 bench: .venv/installed-benchmarks  ## measure the code beside its peers: a table, and a picture in build (EFFORT=quick)
 	$(BIN)/python tests/benchmarks --effort $(or $(EFFORT),usual)
 
-soak: .venv/installed  ## run what only repeats or loads, weekly: every chapter busy, hurried, and ten times at once
+soak: .venv/installed  ## run what only repeats or loads, weekly: every chapter busy, hurried, ten times at once, each cell twice
 	$(BIN)/python -m pytest -o addopts= -o python_files='*.py' tests/soak
 	$(BIN)/python -m pytest -n 0 -m soak tests
 
