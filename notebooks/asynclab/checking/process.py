@@ -120,6 +120,11 @@ class Process:
                 if int(number) <= len(lines):
                     place += f" “{lines[int(number) - 1].strip()}”"
                 break
+        if "Timeout (" in text and "in let_threads_work" in text:
+            return (
+                f"Threads of your function were still at work after 2 seconds{place}. "
+                "Check what each of them waits for there, and that it comes to an end."
+            )
         if "Timeout (" in text:
             return (
                 f"Your function held the event loop until it was stopped after 2 seconds{place}. "

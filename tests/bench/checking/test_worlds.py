@@ -19,7 +19,7 @@ import time
 real = time.perf_counter
 from asynclab.checking import virtual_time
 virtual_time.install()
-import asyncio, concurrent.futures, selectors, socket, threading
+import asyncio, concurrent.futures, queue, selectors, socket, threading
 from asynclab.checking import trying, worlds
 from asynclab.checking.expect import NotYet
 from asynclab.checking.work import JobError, uses
@@ -129,6 +129,71 @@ PROGRAMS = {
                 return pool.submit(time.sleep, 1).result()
         (blocking,) = watch(f).blocking
         assert "line" in blocking and ".result()" in blocking, blocking
+    """,
+    "so is every other wait for a thread, and no start of one, nor the end of what is idle": """
+        def pool():
+            return concurrent.futures.ThreadPoolExecutor()
+        async def mapped(): return list(pool().map(time.sleep, [1, 2]))
+        async def closed():
+            with pool() as threads:
+                threads.submit(time.sleep, 1)
+        async def joined(timeout=None):
+            thread = threading.Thread(target=time.sleep, args=(1,))
+            thread.start()
+            thread.join(timeout)
+        async def joined_for_a_while(): await joined(0.5)
+        async def told():
+            event = threading.Event()
+            threading.Thread(target=lambda: (time.sleep(1), event.set())).start()
+            event.wait()
+        async def got():
+            answers = queue.Queue()
+            threading.Thread(target=lambda: (time.sleep(1), answers.put(1))).start()
+            answers.get()
+        for each in mapped, closed, joined, joined_for_a_while, told, got:
+            blocking = watch(each).blocking
+            assert blocking and blocking[0].startswith("a wait for a thread, line "), blocking
+        async def free():
+            with pool() as threads:
+                await asyncio.get_running_loop().run_in_executor(threads, time.sleep, 1)
+            threading.Thread(target=int).start()
+            await joined(0)
+        assert not watch(free).blocking
+        async def never():
+            loop = asyncio.get_running_loop()
+            asyncio.run_coroutine_threadsafe(asyncio.sleep(1), loop).result()
+        assert "what only the loop could do" in watch(never)
+    """,
+    "threads wait for each other in virtual time": """
+        def maps():
+            with concurrent.futures.ThreadPoolExecutor() as pool:
+                return list(pool.map(time.sleep, [1, 2, 3]))
+        def joins():
+            threads = [threading.Thread(target=time.sleep, args=(i,)) for i in (1, 2, 3)]
+            for thread in threads: thread.start()
+            for thread in threads: thread.join()
+        def gets():
+            answers = queue.Queue()
+            threading.Thread(target=lambda: (time.sleep(2), answers.put(1))).start()
+            try:
+                answers.get(timeout=1)
+            except queue.Empty:
+                return answers.get(timeout=2) and time.sleep(1)
+        async def sleeps():
+            await asyncio.gather(asyncio.sleep(3), asyncio.to_thread(time.sleep, 2))
+        async def f(function):
+            before = time.monotonic()
+            await asyncio.to_thread(function)
+            return time.monotonic() - before
+        for function in maps, joins, gets, lambda: asyncio.run(sleeps()):
+            runs = [watch(f, function) for _ in range(5)]
+            assert all(3 <= run.value < 3.001 and not run.blocking for run in runs), runs
+    """,
+    "a thread may go on when the function has ended, and not for ever": """
+        async def f(seconds):
+            threading.Thread(target=lambda: [time.sleep(1) for _ in range(seconds)], daemon=True).start()
+        assert watch(f, 10).value is None
+        assert "goes on without end" in watch(f, 10**9)
     """,
     "time.sleep on the loop is seen, with its line": """
         async def helper():
