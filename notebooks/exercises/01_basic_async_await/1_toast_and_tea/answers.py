@@ -1,6 +1,7 @@
 """Answers to exercise 1.1. One with a docstring is wrong: its first line is the message that it must get."""
 
 import asyncio
+import time
 
 
 async def awaits_too_early(prepare):
@@ -153,6 +154,15 @@ async def sleeps_a_second(prepare):
     return [toast.result(), tea.result()]
 
 
+async def holds_the_loop(prepare):
+    """`time.sleep(0.2)`, line"""
+    toast = asyncio.create_task(prepare("toast"))
+    tea = asyncio.create_task(prepare("tea"))
+    await asyncio.sleep(0)
+    time.sleep(0.2)
+    return [await toast, await tea]
+
+
 async def looks_now_and_then(prepare):
     """Wait for the tasks themselves"""
     toast = asyncio.create_task(prepare("toast"))
@@ -177,6 +187,10 @@ async def two_tasks_awaited_in_a_row(prepare):
     toast = asyncio.create_task(prepare("toast"))
     tea = asyncio.create_task(prepare("tea"))
     return [await toast, await tea]
+
+
+async def wait_for(prepare):
+    return await asyncio.wait_for(asyncio.gather(prepare("toast"), prepare("tea")), timeout=10)
 
 
 async def wait(prepare):

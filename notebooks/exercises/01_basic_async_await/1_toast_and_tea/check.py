@@ -6,6 +6,7 @@ from asynclab.checking.expect import (
     expect_cancelled,
     expect_done_in,
     expect_each_once,
+    expect_free_loop,
     expect_nothing_left,
     expect_results,
     expect_side_by_side,
@@ -38,7 +39,7 @@ async def check(breakfast, world):
     }
     prepare = world.work("prepare", results, results=results)
     run = await world.watch(prepare.function)
-    expect_cancelled(run)
+    expect_cancelled(run, prepare)
     if run.cancelled:
         return
     expect_all_awaited(run)
@@ -52,4 +53,5 @@ async def check(breakfast, world):
         "Make a task of each.",
     )
     expect_results(run, results.values())
+    expect_free_loop(run)
     expect_done_in(run, max(prepare.seconds.values()))

@@ -32,7 +32,7 @@ async def check(cook, world):
     boil = world.work("boil", hot, results=hot)
     chop = world.work("chop", chopped, results=chopped)
     run = await world.watch(boil.function, chop.blocking)
-    expect_cancelled(run)
+    expect_cancelled(run, boil)
     if run.cancelled:
         return
     expect_all_awaited(run)

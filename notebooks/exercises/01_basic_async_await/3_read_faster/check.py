@@ -7,15 +7,18 @@ from asynclab.checking.expect import (
     expect_cancelled,
     expect_done_in,
     expect_each_once,
+    expect_free_loop,
     expect_nothing_left,
     expect_results,
     expect_side_by_side,
 )
+from asynclab.checking.work import Work
 
 ERROR_MESSAGES = {
     "TypeError: .*(?:awaitable is required|unhashable type: 'list')": (
         "`gather` wants each coroutine as an argument of its own. Put a `*` before the list."
     ),
+    "InvalidStateError": "you asked a task for its result before it was done. Await the task first.",
     "ValueError: Set of (?:Tasks/Futures|coroutines/Futures) is empty": (
         "there may be no page at all, and `asyncio.wait` wants one task at least. `asyncio.gather` and a `TaskGroup` "
         "do with none."
@@ -34,9 +37,9 @@ async def check(read_all, world):
     if pages and world.number % 5 == 4:
         pages.insert(world.rng.randrange(len(pages)), world.pick(*pages))
         world.facts.append("one page that stands there twice")
-    read, given = world.work("read", texts, results=texts), list(pages)
+    read, given = Work("read", {page: world.delay(0.02) for page in texts}, results=texts), list(pages)
     run = await world.watch(read.function, given)
-    expect_cancelled(run)
+    expect_cancelled(run, read)
     if run.cancelled:
         return
     expect_all_awaited(run)
@@ -46,4 +49,5 @@ async def check(read_all, world):
         expect_side_by_side(read, len(texts))
     expect_results(run, [texts[page] for page in pages])
     expect(given == pages, "Your function changes `pages`, the list that it was given. Leave it as it is.")
+    expect_free_loop(run)
     expect_done_in(run, max(read.seconds.values(), default=0))

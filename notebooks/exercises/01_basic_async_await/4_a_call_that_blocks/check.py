@@ -43,7 +43,7 @@ async def check(look_up, world):
         world.facts.append("one name that stands there twice")
     query, given = world.work("query", numbers, results=numbers), list(names)
     run = await world.watch(query.blocking, given)
-    expect_cancelled(run)
+    expect_cancelled(run, query)
     if run.cancelled:
         return
     expect_all_awaited(run)

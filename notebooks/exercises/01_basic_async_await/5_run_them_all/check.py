@@ -44,7 +44,7 @@ async def check(run_all, world):
     jobs = world.work("job", names, results=results, failing=failing)
     functions = dict(zip(names, jobs.functions(blocking), strict=True))
     run = await world.watch(given := dict(functions), may_raise=JobError)
-    expect_cancelled(run)
+    expect_cancelled(run, jobs)
     expect_free_loop(run)
     if not run.cancelled and not failing:
         expect_finished(list(run.value.values()) if isinstance(run.value, dict) else run.value)
