@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from asynclab.checking.exercise import Exercise, functions_in
-from asynclab.exercises import Outcome, all_exercises
+from asynclab.exercises import Outcome, all_exercises, exercise
+from asynclab.taught import taught
 
 EXERCISES = all_exercises()
 ANSWERS = [
@@ -61,6 +62,20 @@ def test_an_exercise_is_complete(ex: Exercise) -> None:
     assert ex.solution_function.__doc__, "a learner reads the solution"
     wrong = [answer for answer in ex.answers().values() if answer.__doc__]
     assert len(wrong) >= 5 and len(wrong) < len(ex.answers()), "five mistakes or more, and another way to be right"
+
+
+def test_what_chapter_3_teaches_solves_its_exercises() -> None:
+    chapter = taught(3)
+
+    def make_limiter(rate, per):
+        return chapter.AsyncRateLimiter(rate, per).acquire
+
+    async def run_bounded(jobs):
+        return await chapter.bounded_map(lambda job: job(), jobs, 5)
+
+    for identifier, answer in (("3.1", run_bounded), ("3.5", make_limiter)):
+        outcome = check(exercise(identifier), answer)
+        assert outcome.status == "correct", outcome
 
 
 def test_ids_are_in_order_and_unique() -> None:

@@ -82,6 +82,7 @@ def _answer(request: dict[str, Any]) -> Any:
                 f"Your function cannot be made anew for its check: {type(error).__name__} ({error}). "
                 "Let it use only modules, plain values and functions of this notebook."
             )
+        trying.freeze()  # modules that it uses were imported now
         trial = trying.Trial(
             check["check"],
             function,
@@ -106,7 +107,7 @@ def _make_trace() -> Any:
 
 def load(path: str) -> dict[str, Any]:
     """Return what the Python file at `path` defines."""
-    namespace: dict[str, Any] = {"__name__": "check", "__file__": path}
+    namespace: dict[str, Any] = {"__name__": "__main__", "__file__": path}
     with open(path, encoding="utf-8") as file:
         exec(compile(file.read(), path, "exec"), namespace)
     return namespace

@@ -29,8 +29,10 @@ def pack(function: Callable[..., Any]) -> tuple[bytes, dict[str, str]]:
     sources = {each.__code__.co_filename: "" for each in functions}
     for name in sources:
         sources[name] = "".join(linecache.getlines(name))
-    modules = {sys.modules.get(each.__module__) for each in functions}
-    with _by_value({module for module in modules if module is not None and module.__name__ != "__main__"}):
+    modules = [sys.modules[name] for name in {each.__module__ for each in functions} if name in sys.modules]
+    # Nobody can import what was made by hand, as `taught` makes modules.
+    modules += [each for each in list(sys.modules.values()) if type(each) is types.ModuleType and each.__spec__ is None]
+    with _by_value({module for module in modules if module.__name__ != "__main__"}):
         try:
             packed = io.BytesIO()
             _Pickler(packed).dump(function)
