@@ -156,15 +156,11 @@ class Exercise:
             return Outcome(self.id, "correct", f"Correct. {praise}", evidence, output=verdict.output, news=store.news())
         if re.match(r"[A-Z][a-z]* ", message):  # a sentence begins, not a name such as ValueError
             message = message[0].lower() + message[1:]
-        return Outcome(
-            self.id,
-            "not yet",
-            f"Not yet: {message}",
-            self._where(verdict),
-            None if verdict.trace is None else Timeline.of(verdict.trace, f"What {self.name} did in the world of seed {verdict.seed}"),
-            verdict.output,
-            store.news(),
-        )
+        trace = None
+        if verdict.trace is not None:
+            trace = Timeline.of(verdict.trace, f"What {self.name} did in the world of seed {verdict.seed}")
+        message = f"Not yet: {message}"
+        return Outcome(self.id, "not yet", message, self._where(verdict), trace, verdict.output, store.news())
 
     def _where(self, verdict: process.Verdict) -> str:
         if verdict.seed is None:

@@ -133,9 +133,9 @@ def test_an_object_that_fights_back_is_refused_and_not_raised(check: Check) -> N
 
 def test_errors_that_are_typical_here_have_words_of_their_own(check: Check) -> None:
     async def double(number):
-        return 2 * nummber  # noqa: F821
+        return 2 * nombre  # noqa: F821
 
-    assert check(double).message == "Not yet: there is no `nummber` here. Look for a slip."
+    assert check(double).message == "Not yet: there is no `nombre` here. Look for a slip."
 
 
 def test_a_check_that_is_not_awaited_says_what_to_write(ex: Exercise) -> None:
