@@ -97,7 +97,7 @@ class Moment(NamedTuple):
 
 @dataclass
 class Request:
-    """One call of `session.get` or the like. aiohttp may send it twice, if a connection is dropped: see 2.5."""
+    """One call of `session.get` or the like. aiohttp sends it again by itself if the connection is dropped at once."""
 
     method: str
     began: Moment

@@ -185,7 +185,7 @@ async def short_pause_after_five(session, urls):
     tasks = []
     for i, url in enumerate(urls):
         if i and i % 5 == 0:
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.001)
         tasks.append(asyncio.create_task(fetch(url)))
     return await asyncio.gather(*tasks)
 
