@@ -103,8 +103,7 @@ def enter(variants: Mapping[str, Callable], started: ExitStack) -> None:
                 message = f'variant "{name}" could not be started: {type(error).__name__}: {error}'
                 raise RuntimeError(message) from error
     gc.collect()
-    if not gc.get_freeze_count():  # what somebody else has set aside stays there
-        started.callback(gc.unfreeze)
+    started.callback(gc.unfreeze)
     gc.freeze()
 
 

@@ -150,14 +150,18 @@ def test_stream_is_lines_of_json(web):
 
 
 def test_drip_takes_its_time_and_comes_in_pieces(web):
-    began, times, body = time.monotonic(), [], b""
-    with raw(f"{web.api}/drip?numbytes=5&duration=0.4") as sock:
-        while len(body) < 5:
-            received = sock.recv(1000)
-            body += received.partition(b"\r\n\r\n")[2] if b"\r\n\r\n" in received else received
-            times.append(time.monotonic() - began)
-    assert body == b"*****"
-    assert len(times) >= 3 and times[-1] >= 0.39
+    def pieces():
+        began, count, body = time.monotonic(), 0, b""
+        with raw(f"{web.api}/drip?numbytes=5&duration=0.4") as sock:
+            while len(body) < 5:
+                received = sock.recv(1000)
+                body += received.partition(b"\r\n\r\n")[2] if b"\r\n\r\n" in received else received
+                count += 1
+        assert body == b"*****"
+        assert time.monotonic() - began >= 0.39
+        return count
+
+    assert any(pieces() >= 3 for _ in range(20)), "a busy machine receives several as one, but not always"
     assert len(ask(f"{web.api}/drip?numbytes=1234567&duration=0.1").body) == 1_234_567
     assert ask(f"{web.api}/drip?numbytes=0").body == b""
 
