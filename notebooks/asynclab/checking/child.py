@@ -27,10 +27,10 @@ def main() -> None:
     from . import virtual_time
 
     virtual_time.install()  # before anything takes a clock by its name
-    from . import trying
+    from . import trial
 
-    trying.hear_forgotten_coroutines()
-    trying.freeze()
+    trial.hear_forgotten_coroutines()
+    trial.freeze()
     builtins.input = _nobody_answers
     while (request := receive(requests)) is not None:
         try:
@@ -47,7 +47,7 @@ def _answer(request: dict[str, Any]) -> Any:
     import faulthandler
     import linecache
 
-    from . import trying
+    from . import trial
     from .virtual_time import real_clock
 
     for name, text in request["sources"].items():
@@ -61,7 +61,7 @@ def _answer(request: dict[str, Any]) -> Any:
         try:
             connect(request["services"])
         except NotYet as reason:
-            return trying.Verdict(str(reason))
+            return trial.Verdict(str(reason))
     armed = -_AGAIN
 
     def arm() -> None:
@@ -78,19 +78,19 @@ def _answer(request: dict[str, Any]) -> Any:
         try:
             function = pickle.loads(request["function"])
         except Exception as error:
-            return trying.Verdict(
+            return trial.Verdict(
                 f"Your function cannot be made anew for its check: {type(error).__name__} ({error}). "
                 "Let it use only modules, plain values and functions of this notebook."
             )
-        trying.freeze()  # modules that it uses were imported now
-        trial = trying.Trial(
+        trial.freeze()  # modules that it uses were imported now
+        tried = trial.Trial(
             check["check"],
             function,
-            worlds=check.get("WORLDS", trying.WORLDS),
+            worlds=check.get("WORLDS", trial.WORLDS),
             own_files=request["sources"],
             error_messages=check.get("ERROR_MESSAGES"),
         )
-        return trial.run(request["seed"], make_trace=_make_trace, before_each=arm)
+        return tried.run(request["seed"], make_trace=_make_trace, before_each=arm)
     finally:
         faulthandler.cancel_dump_traceback_later()
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from ..services import Services
 from ..tracing.timeline import Timeline
-from . import process, progress, travel
+from . import packing, process, progress
 from .card import Note, Outcome
 
 _MISSING = object()
@@ -120,7 +120,7 @@ class Exercise:
         try:
             message = self._unfit(function)
             request = None if message else self._request(function, seed)
-        except travel.CannotTravel as error:
+        except packing.CannotBePacked as error:
             message = str(error)
         except Exception as error:  # an object that fights back, such as one whose `__class__` raises
             message = f"looking at this raises {type(error).__name__}. Use plain functions and plain values."
@@ -128,7 +128,7 @@ class Exercise:
         return self._outcome(verdict, seed)
 
     def _request(self, function: Any, seed: int | None) -> dict[str, Any]:
-        packed, sources = travel.pack(function)
+        packed, sources = packing.pack(function)
         return {
             "check": str(self.folder / "check.py"),
             "function": packed,
@@ -174,7 +174,7 @@ class Exercise:
     def _is_not_attempted(self, function: Any) -> bool:
         if function is _MISSING or function is None or function is ...:
             return True
-        code = travel.code_of(function)
+        code = packing.code_of(function)
         return code is not None and _shape(code.__code__) in (
             _shape(self._stub_function.__code__),
             _shape(_empty.__code__),
@@ -195,7 +195,7 @@ class Exercise:
             return f"this is {_an(type(function).__name__)}, such as a call may return. {give}"
         if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
             return f"the `yield` in `{self.name}` makes it a generator, which gives values one by one. Use `return`."
-        code = travel.code_of(function)
+        code = packing.code_of(function)
         if code is not None and _has_blank(code.__code__):
             return "there is still a `...` in your function. Replace each of them by code."
         parameters = inspect.signature(self.solution_function).parameters

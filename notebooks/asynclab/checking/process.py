@@ -17,7 +17,7 @@ from typing import Any
 
 from . import child
 from .child import receive, send
-from .trying import Verdict
+from .trial import Verdict
 from .worlds import OUT_OF_MEMORY
 
 _PATIENCE = 60.0  # seconds for a whole check; the process itself has less patience with a single world

@@ -23,7 +23,7 @@ from .expect import NotYet, count, held_the_loop, said
 from .run import Run
 from .work import JobError, Work
 
-MOST_TASKS = 10_000  # that a run may start
+MOST_TASKS = 2_000  # that a run may start
 _MOST_TURNS = 20_000  # of the loop that a run may take
 _MOST_STOPS = 3  # attempts to end a run that does not end by itself
 _LONGEST_THREAD = 20  # seconds of virtual time for which a thread may go on when the function has ended

@@ -20,10 +20,10 @@ real = time.perf_counter
 from asynclab.checking import virtual_time
 virtual_time.install()
 import asyncio, concurrent.futures, queue, selectors, socket, threading
-from asynclab.checking import trying, worlds
+from asynclab.checking import trial, worlds
 from asynclab.checking.expect import NotYet
 from asynclab.checking.work import JobError, uses
-trying.hear_forgotten_coroutines()
+trial.hear_forgotten_coroutines()
 FILE = __file__
 
 def watch(function, *arguments, seed=0, **options):

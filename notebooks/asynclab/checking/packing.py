@@ -16,14 +16,14 @@ from typing import Any, ClassVar
 import cloudpickle
 
 
-class CannotTravel(Exception):
+class CannotBePacked(Exception):
     """Something that the function uses cannot be taken into another process; the message names it."""
 
 
 def pack(function: Callable[..., Any]) -> tuple[bytes, dict[str, str]]:
     """Return `function` as bytes, and the text of each file that holds code of it, by the file's name.
 
-    Helpers, constants and classes of a notebook come along. Raises CannotTravel.
+    Helpers, constants and classes of a notebook come along. Raises CannotBePacked.
     """
     functions = list(_functions(function))
     sources = {each.__code__.co_filename: "" for each in functions}
@@ -38,7 +38,7 @@ def pack(function: Callable[..., Any]) -> tuple[bytes, dict[str, str]]:
             _Pickler(packed).dump(function)
             return packed.getvalue(), sources
         except Exception as error:
-            raise CannotTravel(_why(functions) or _in_general(error)) from None
+            raise CannotBePacked(_why(functions) or _in_general(error)) from None
 
 
 class _Pickler(cloudpickle.Pickler):
