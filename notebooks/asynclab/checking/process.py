@@ -21,7 +21,7 @@ from .trial import Verdict
 from .worlds import OUT_OF_MEMORY
 
 _PATIENCE = 60.0  # seconds for a whole check; the process itself has less patience with a single world
-_IDLE = 2  # processes that are kept warm
+_IDLE = 1  # processes that are kept warm, of some 40 MB each
 
 _idle: list[Process] = []  # warm, and waiting for a request
 _lock = threading.Lock()
@@ -32,7 +32,7 @@ async def ask(request: dict[str, Any]) -> Verdict:
 
     Cancelling it ends the process at once.
     """
-    process = _take()
+    process, is_kept = _take(), False
     try:
         async with asyncio.timeout(_PATIENCE):
             answer = await process.exchange(pickle.dumps(request))
@@ -42,20 +42,19 @@ async def ask(request: dict[str, Any]) -> Verdict:
         if answer is None:
             return Verdict(process.last_words(request["sources"]))
         verdict = pickle.loads(answer)
-        if not verdict.spoiled:
-            _keep(process)
+        is_kept = not verdict.spoiled and _keep(process)
         return verdict
     finally:
-        if not process.is_kept:
+        if not is_kept:
             process.end()
-            _keep(Process())  # the next check finds a warm one
+            if not _idle and not _keep(spare := Process()):  # the next check finds a warm one
+                spare.end()
 
 
 class Process:
     """One process. It costs about 0.2 seconds to start, and nothing while it waits."""
 
     def __init__(self) -> None:
-        self.is_kept = False
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed by `end`)
         self._process = subprocess.Popen(
             [sys.executable, "-m", f"{__package__}.child"],
@@ -143,19 +142,18 @@ def _take() -> Process:
             process = _idle.pop() if _idle else None
         if process is None:
             return Process()
-        process.is_kept = False
         if process.is_alive():
             return process
         process.end()
 
 
-def _keep(process: Process) -> None:
+def _keep(process: Process) -> bool:
+    """Keep a process for the next check; return False if there are enough."""
     with _lock:
-        process.is_kept = len(_idle) < _IDLE
-        if process.is_kept:
-            _idle.append(process)
-    if not process.is_kept:
-        process.end()
+        if len(_idle) >= _IDLE:
+            return False
+        _idle.append(process)
+        return True
 
 
 @atexit.register
