@@ -25,6 +25,7 @@ from .work import JobError, Work
 
 MOST_TASKS = 2_000  # that a run may start
 _MOST_TURNS = 20_000  # of the loop that a run may take
+_TURNS_TO_END = 500  # that a run may take when it was stopped
 _MOST_STOPS = 3  # attempts to end a run that does not end by itself
 _LONGEST_THREAD = 20  # seconds of virtual time for which a thread may go on when the function has ended
 _GRACE = 3  # turns in which tasks that were cancelled may still end
@@ -150,10 +151,10 @@ class World:
 
     def _on_turn(self, task: asyncio.Task, run: Run, cancel: bool, end: float) -> Callable[[], None]:
         """Return what is called after each turn of the loop, until `task` has ended, or is to, at the time `end`."""
-        turns, cpu = 0, time.thread_time()
+        turns, most, cpu = 0, _MOST_TURNS, time.thread_time()
 
         def on_turn() -> None:
-            nonlocal turns, cpu
+            nonlocal turns, most, cpu
             turns, before, cpu = turns + 1, cpu, time.thread_time()
             if cpu - before > _LONG:
                 run.blocking.append("a single step of your function")
@@ -164,10 +165,9 @@ class World:
                 if turns == self.cancel_at or self._is_to_cancel:
                     run.cancelled, run.cancelled_at = True, virtual_time.clock.now
                     task.cancel()
-            if turns % _MOST_TURNS == 0:
-                self._stop("busy", task, run)
-            elif virtual_time.clock.now > end and not self._stops:
-                self._stop("late", task, run)
+            if turns >= most or (virtual_time.clock.now > end and not self._stops):
+                self._stop("busy" if turns >= most else "late", task, run)
+                most = turns + _TURNS_TO_END
 
         return on_turn
 
