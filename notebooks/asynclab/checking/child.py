@@ -62,6 +62,14 @@ def _answer(request: dict[str, Any]) -> Any:
             connect(request["services"])
         except NotYet as reason:
             return trial.Verdict(str(reason))
+    try:
+        function = pickle.loads(request["function"])
+    except Exception as error:
+        return trial.Verdict(
+            f"Your function cannot be made anew for its check: {type(error).__name__} ({error}). "
+            "Let it use only modules, plain values and functions of this notebook."
+        )
+    trial.freeze()  # modules that it uses were imported now
     armed = -_AGAIN
 
     def arm() -> None:
@@ -73,16 +81,7 @@ def _answer(request: dict[str, Any]) -> Any:
             except RuntimeError:  # there is no room for its thread
                 raise MemoryError from None
 
-    arm()
     try:
-        try:
-            function = pickle.loads(request["function"])
-        except Exception as error:
-            return trial.Verdict(
-                f"Your function cannot be made anew for its check: {type(error).__name__} ({error}). "
-                "Let it use only modules, plain values and functions of this notebook."
-            )
-        trial.freeze()  # modules that it uses were imported now
         tried = trial.Trial(
             check["check"],
             function,
