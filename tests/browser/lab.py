@@ -409,7 +409,7 @@ def test_a_slider_replaces_figure_and_table(lab: Lab) -> None:
 SLIDER = """\
 import asyncio
 from asynclab import begin, end, trace
-from asynclab.controls import explore
+from asynclab.sliders.explorer import explore
 begin()
 
 async def waits(tasks=2):

@@ -158,7 +158,7 @@ class Exercise:
             message = message[0].lower() + message[1:]
         trace = None
         if verdict.trace is not None:
-            trace = Timeline.of(verdict.trace, f"What {self.name} did in the world of seed {verdict.seed}")
+            trace = Timeline.of(verdict.trace, f"What {self.name} did in the world of seed {verdict.seed}", "the check")
         message = f"Not yet: {message}"
         return Outcome(self.id, "not yet", message, self._where(verdict), trace, verdict.output, store.news())
 

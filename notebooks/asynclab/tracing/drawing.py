@@ -58,7 +58,7 @@ class Record:
 
     def __init__(self, trace: Trace) -> None:
         self.tasks, self.work, self.truncated = list(trace.tasks), list(trace.work), trace.truncated
-        self.duration = trace.duration
+        self.duration, self.opener = trace.duration, trace.opener
         log = trace.log()
         self.names = [*(awaited for awaited, _ in log.names), None]  # the last stands for nothing
         owner, place = np.array(log.owner, np.int64), np.array(log.place)
@@ -127,16 +127,16 @@ def plain(text: str) -> str:
     return " ".join(text.split())
 
 
-def shown_names(tasks: Sequence[TaskRow], root: str = "this cell") -> dict[TaskRow, str]:
+def shown_names(tasks: Sequence[TaskRow], opener: str = "this cell") -> dict[TaskRow, str]:
     """Return what each task is called in a picture: its name, or its coroutine's if nobody named it.
 
-    Tasks that would be called alike are numbered in order of creation. The task that opened the trace is `root`.
+    Tasks that would be called alike are numbered in order of creation. The task that opened the trace is `opener`.
     """
 
     def name(row: TaskRow) -> str:
         return plain(row.name if row.named or not row.coro else row.coro.rsplit(".", 1)[-1])
 
-    names = {row: root if row.root else name(row) for row in tasks}
+    names = {row: opener if row.root else name(row) for row in tasks}
     alike, seen, shown = Counter(text for row, text in names.items() if not row.root), Counter(), {}
     for row, text in names.items():
         seen[text] += not row.root
@@ -203,7 +203,7 @@ class _Rows:
     def __init__(self, record: Record, title: str, slow: float, reasons: bool) -> None:
         self.record, self.slow, self.reasons = record, slow, reasons
         self.order = tree(record.tasks)
-        self.names = shown_names(record.tasks)
+        self.names = shown_names(record.tasks, record.opener)
         self.called = {row.name: name for row, name in self.names.items()}
         self.lanes = lanes(record)
         self.scale, unit = _unit(record.duration)

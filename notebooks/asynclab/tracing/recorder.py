@@ -219,6 +219,8 @@ class Trace:
     cannot be seen).
     """
 
+    opener = "this cell"  # what the task that opened it is called in a picture
+
     def __init__(self, *, everything: bool = False, limit: int = 500_000) -> None:
         if limit < 1:
             raise ValueError(f"limit must be a positive number of steps, not {limit!r}")

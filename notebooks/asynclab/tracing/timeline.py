@@ -45,10 +45,10 @@ class Timeline(Trace):
         self.title, self.slow = title, slow
 
     @classmethod
-    def of(cls, trace: Trace, title: str) -> Timeline:
-        """Return what `trace` recorded, perhaps in another process, as a timeline."""
+    def of(cls, trace: Trace, title: str, opener: str) -> Timeline:
+        """Return what `trace` recorded, perhaps in another process, as a timeline; `opener` is who opened it."""
         timeline = cls(title, limit=trace.limit)
-        timeline._recorder = trace._recorder
+        timeline._recorder, timeline.opener = trace._recorder, opener
         return timeline
 
     def plot(self, *, reasons: bool = True) -> Picture:
@@ -111,7 +111,7 @@ def _alt(timeline: Timeline, record: Record) -> str:
         parts.append(f"{_counted([record.tasks[i] for i in rows])}.")
     else:
         parts += ["Ready means: it could run, but the loop was busy."] * bool(rows)
-        names, sums = shown_names(record.tasks), record.sums()
+        names, sums = shown_names(record.tasks, record.opener), record.sums()
         for i in rows:
             row, end = record.tasks[i], _end(record, record.tasks[i])
             spent = ", ".join(f"{state} {duration(sums[state][i])}" for state in ("running", "ready", "waiting"))
@@ -162,7 +162,7 @@ def _counted(rows: list[TaskRow]) -> str:
 
 
 def _table_of_tasks(record: Record, title: str) -> str:
-    names, sums, reasons = shown_names(record.tasks), record.sums(), record.reasons(_REASONS)
+    names, sums, reasons = shown_names(record.tasks, record.opener), record.sums(), record.reasons(_REASONS)
     called = {row.name: name for row, name in names.items()}
     place = {row: i for i, row in enumerate(record.tasks)}
     header = ("task", "outcome", "from", "to", "running", "longest", "ready", "waiting", "waited for")
