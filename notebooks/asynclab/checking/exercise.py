@@ -253,7 +253,7 @@ def functions_in(path: Path) -> dict[str, Callable[..., Any]]:
 
 def _takes(function: Any, count: int) -> bool:
     try:
-        inspect.signature(function).bind(*[None] * count)
+        inspect.signature(function, follow_wrapped=False).bind(*[None] * count)
     except TypeError:
         return False
     except ValueError:  # a function of C may tell nothing: then the call itself will

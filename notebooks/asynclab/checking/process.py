@@ -121,8 +121,9 @@ class Process:
                 break
         if "Timeout (" in text and "in let_threads_work" in text:
             return (
-                f"Threads of your function were still at work after 2 seconds{place}. "
-                "Check what each of them waits for there, and that it comes to an end."
+                f"Threads of your function were still at work after 2 seconds{place}. Check what each of them waits "
+                "for, and that it comes to an end. (A check cannot follow the pools of `multiprocessing`: use "
+                "`asyncio.to_thread`, or a `ThreadPoolExecutor`.)"
             )
         if "Timeout (" in text:
             return (

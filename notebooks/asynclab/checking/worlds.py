@@ -176,7 +176,9 @@ class World:
         if len(self._stops) >= _MOST_STOPS:
             raise Unstoppable(self._why_stopped(run))
         if not self._stops:
-            self._place = self._where_it_waits(task)
+            # What was begun last is nearest to the cause: the function itself may wait for its tasks.
+            pending = [each for each in asyncio.get_running_loop().made if not each.done()]
+            self._place = next(filter(None, map(self._where_it_waits, reversed(pending))), "")
         self._stops.append(why)
         task.cancel()
 
@@ -244,8 +246,8 @@ class World:
             return OUT_OF_MEMORY
         if isinstance(first, asyncio.CancelledError):
             return (
-                f"Your function ended with CancelledError, though nobody cancelled it{self._where(first)}. "
-                "Look at what it awaited there."
+                f"Your function ended with CancelledError, though nobody cancelled it{self._where(first)}. A task that "
+                "was cancelled raises it in whoever awaits the task, or asks for its result."
             )
         try:
             text = " ".join(str(first).split())
