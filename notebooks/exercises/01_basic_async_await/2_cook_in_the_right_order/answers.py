@@ -99,7 +99,7 @@ async def makes_the_pasta_late(boil, chop):
 
 
 async def awaits_the_pasta_before_it_chops(boil, chop):
-    """chop after the pasta was done"""
+    """chop when the pasta is already done"""
     tasks = {}
     tasks["pasta"] = asyncio.create_task(boil("pasta"), name="pasta")
     tasks["sauce"] = asyncio.create_task(boil("sauce"), name="sauce")
@@ -111,7 +111,7 @@ async def awaits_the_pasta_before_it_chops(boil, chop):
 
 
 async def chops_last(boil, chop):
-    """chop after the pasta was done"""
+    """chop when the pasta is already done"""
     tasks = {}
     tasks["pasta"] = asyncio.create_task(boil("pasta"), name="pasta")
     tasks["sauce"] = asyncio.create_task(boil("sauce"), name="sauce")
@@ -123,7 +123,7 @@ async def chops_last(boil, chop):
 
 
 async def sleeps_too_long(boil, chop):
-    """was done. Move `chop` up"""
+    """is already done. Move `chop` up"""
     tasks = {}
     tasks["pasta"] = asyncio.create_task(boil("pasta"), name="pasta")
     tasks["sauce"] = asyncio.create_task(boil("sauce"), name="sauce")
@@ -135,7 +135,7 @@ async def sleeps_too_long(boil, chop):
 
 
 async def boils_without_a_task(boil, chop):
-    """chop after the pasta was done"""
+    """chop when the pasta is already done"""
     pasta = await boil("pasta")
     sauce = asyncio.create_task(boil("sauce"), name="sauce")
     await asyncio.sleep(0)
@@ -158,6 +158,18 @@ async def chops_twice(boil, chop):
     tasks["sauce"] = asyncio.create_task(boil("sauce"), name="sauce")
     await asyncio.sleep(0)
     salad = chop("salad")
+    pasta = await tasks["pasta"]
+    sauce = await tasks["sauce"]
+    return [pasta, sauce, chop("salad")]
+
+
+async def chops_twice_too_early(boil, chop):
+    """`chop('salad')` was run twice"""
+    tasks = {}
+    tasks["pasta"] = asyncio.create_task(boil("pasta"), name="pasta")
+    tasks["sauce"] = asyncio.create_task(boil("sauce"), name="sauce")
+    chop("salad")
+    await asyncio.sleep(0)
     pasta = await tasks["pasta"]
     sauce = await tasks["sauce"]
     return [pasta, sauce, chop("salad")]

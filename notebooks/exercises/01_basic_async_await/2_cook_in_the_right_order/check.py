@@ -37,12 +37,13 @@ async def check(cook, world):
         return
     expect_all_awaited(run)
     expect(chop.calls, "The salad was never chopped. Use every line once.")
+    expect_each_once(chop, chopped)
     began = chop.calls[0].start
     before = [call for call in boil.calls if call.start < began]
     for call in before:
         expect(
             call.end > began,
-            f"You chop after the {call.item} was done. Move `chop` up, before the lines that await a task.",
+            f"You chop when the {call.item} is already done. Move `chop` up, before the lines that await a task.",
         )
     expect(
         before,
@@ -55,5 +56,4 @@ async def check(cook, world):
         f"Only the {before[0].item} boils while you chop. Make both tasks before the first `await`.",
     )
     expect_nothing_left(run)
-    expect_each_once(chop, chopped)
     expect_results(run, [*hot.values(), *chopped.values()])
