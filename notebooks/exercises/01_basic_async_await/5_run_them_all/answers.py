@@ -345,3 +345,37 @@ async def a_dict_filled_beforehand(jobs):
         for name in jobs:
             group.create_task(keep(name), name=name)
     return results
+
+
+async def cancels_the_others_and_does_not_wait(jobs):
+    """still running. Await every task you start"""
+    tasks = {name: asyncio.create_task(_start(job), name=name) for name, job in jobs.items()}
+    try:
+        await asyncio.gather(*tasks.values())
+    except BaseException:
+        for task in tasks.values():
+            task.cancel()
+        raise
+    return {name: task.result() for name, task in tasks.items()}
+
+
+async def cancels_in_a_finally_and_does_not_wait(jobs):
+    """still running. Await every task you start"""
+    tasks = {name: asyncio.create_task(_start(job), name=name) for name, job in jobs.items()}
+    try:
+        return dict(zip(jobs, await asyncio.gather(*tasks.values()), strict=True))
+    finally:
+        for task in tasks.values():
+            task.cancel()
+
+
+async def cleans_up_unless_cancelled(jobs):
+    """your function had been cancelled"""
+    tasks = {name: asyncio.create_task(_start(job), name=name) for name, job in jobs.items()}
+    try:
+        return dict(zip(jobs, await asyncio.gather(*tasks.values()), strict=True))
+    except Exception:
+        for task in tasks.values():
+            task.cancel()
+        await asyncio.gather(*tasks.values(), return_exceptions=True)
+        raise

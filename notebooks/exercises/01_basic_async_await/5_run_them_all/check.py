@@ -42,6 +42,7 @@ async def check(run_all, world):
     world.facts += [count(len(names), "job"), f"{len(blocking)} of them plain functions"]
     world.facts += [f"{name} fails" for name in failing]
     jobs = world.work("job", names, results=results, failing=failing)
+    jobs.closing = world.pick(0.0, 0.05)
     functions = dict(zip(names, jobs.functions(blocking), strict=True))
     run = await world.watch(given := dict(functions), may_raise=JobError)
     expect_cancelled(run, jobs)
@@ -89,9 +90,9 @@ def expect_tasks(jobs, blocking):
     for call in jobs.calls:
         expect(
             call.item in named,
-            f"No task is called {call.item!r}. Give each task the name of its job: `create_task(…, name=name)`.",
+            f"No task is called `{call.item!r}`. Give each task the name of its job: `create_task(…, name=name)`.",
         )
         expect(
             call.item in blocking or call.task == call.item,
-            f"{jobs.call(call.item)} ran in a task that is not called {call.item!r}. Run it in the one that is.",
+            f"{jobs.call(call.item)} ran in a task that is not called `{call.item!r}`. Run it in the one that is.",
         )
