@@ -147,7 +147,7 @@ async def no_task_for_tea(prepare):
 
 
 async def sleeps_a_second(prepare):
-    """Wait for the tasks themselves"""
+    """s are enough"""
     toast = asyncio.create_task(prepare("toast"))
     tea = asyncio.create_task(prepare("tea"))
     await asyncio.sleep(1)
@@ -164,7 +164,7 @@ async def holds_the_loop(prepare):
 
 
 async def looks_now_and_then(prepare):
-    """Wait for the tasks themselves"""
+    """s are enough"""
     toast = asyncio.create_task(prepare("toast"))
     tea = asyncio.create_task(prepare("tea"))
     while not (toast.done() and tea.done()):

@@ -189,7 +189,7 @@ async def empties_the_list(read, pages):
 
 
 async def sleeps_long_enough(read, pages):
-    """Wait for the tasks themselves"""
+    """s are enough"""
     tasks = [asyncio.create_task(read(page)) for page in pages]
     await asyncio.sleep(0.2)
     return [task.result() for task in tasks]

@@ -275,7 +275,7 @@ async def does_not_wait(query, names):
 
 
 async def sleeps_a_second(query, names):
-    """Wait for the tasks themselves"""
+    """s are enough"""
     tasks = [asyncio.create_task(asyncio.to_thread(query, name)) for name in names]
     await asyncio.sleep(1)
     return [task.result() for task in tasks]
