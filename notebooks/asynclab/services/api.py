@@ -73,6 +73,7 @@ class _Api:
             ("/flaky", self.flaky, both),
             ("/retry-after", self.retry_after, both),
             ("/limited", self.limited, both),
+            ("/scripted", self.scripted, both),
             ("/reset", self.reset, both),
             ("/drop", self.drop, both),
             ("/never", self.never, both),
@@ -227,6 +228,29 @@ class _Api:
             return answer({"admitted": len(admitted), "rate": rate, "per": per})
         client.violations += 1
         return _too_many(admitted[0] + per - now, "seconds", f"more than {rate} requests in {per:g} seconds")
+
+    async def scripted(self, request: web.Request) -> web.Response:
+        """Answer status=200,503,… one after another, then always the last, with text=null of type=application/json.
+
+        A status `reset` closes the connection (RST) before any answer. encoding=latin-1 makes other bytes of the text
+        than UTF-8, and retry_after=SECONDS gives every answer that header.
+        """
+        query, visit = request.query, request[VISIT]
+        turn, statuses = visit.client.asked[visit.path, _key(request)], query.get("status", "200").split(",")
+        status, encoding = statuses[min(turn, len(statuses)) - 1], query.get("encoding", "utf-8")
+        if encoding not in ("utf-8", "latin-1"):
+            raise bad(f"encoding must be utf-8 or latin-1, not {encoding!r:.60}")
+        body = query.get("text", "null").encode(encoding, errors="replace")
+        headers = {}
+        if "retry_after" in query:
+            headers["Retry-After"] = f"{seconds('retry_after', query['retry_after']):g}"
+        if status == "reset":
+            await visit.wait()
+            visit.end("reset")
+            reset(request)
+            return web.Response()
+        code, content_type = whole("status", status, 200, 200, 599), query.get("type", "application/json")
+        return web.Response(body=body, status=code, headers=headers, content_type=content_type)
 
     async def reset(self, request: web.Request) -> web.StreamResponse:
         """Close the connection (RST) in the middle of the answer, half of the body being sent."""

@@ -341,6 +341,9 @@ def test_the_tables_are_what_the_script_writes(tmp_path):
         ("/flaky?fail=-1", "fail must be"),
         ("/retry-after?seconds=x", "seconds must be"),
         ("/retry-after?form=year", "form must be seconds or date, not 'year'"),
+        ("/scripted?status=x,200", "status must be"),
+        ("/scripted?encoding=x", "encoding must be utf-8 or latin-1, not 'x'"),
+        ("/scripted?retry_after=x", "retry_after must be"),
         ("/limited?rate=0", "rate must be a whole number from 1"),
         ("/limited?per=0", "per must be"),
         ("/users?limit=x", "limit must be"),
@@ -413,6 +416,19 @@ def test_flaky_fails_the_first_times_per_client_and_key(web, me):
     assert ask(web.url("/flaky", client=me)).json == {"attempts": 5}
     stats(web, me, reset=True)
     assert statuses(1) == [503]
+
+
+def test_what_is_answered_can_be_scripted(web, me):
+    url = web.url("/scripted", client=me, status="429,503,200", text='"é"', encoding="latin-1", retry_after=0.15)
+    replies = [ask(url) for _ in range(4)]
+    assert [reply.status for reply in replies] == [429, 503, 200, 200]
+    assert {reply.headers["Retry-After"] for reply in replies} == {"0.15"}
+    assert {reply.body for reply in replies} == {b'"\xe9"'}
+    page = ask(web.url("/scripted", client=me, key="page", text="<p>", type="text/html"))
+    assert (page.body, page.headers.get_content_type()) == (b"<p>", "text/html")
+    assert ask(web.url("/scripted", client=me, key="none")).json is None
+    with raw(f"{web.api}/scripted?status=reset") as sock, pytest.raises(ConnectionResetError):
+        everything(sock)
 
 
 def test_retry_after_is_answered_once_the_time_has_passed(web, me):
