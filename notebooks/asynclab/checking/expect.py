@@ -79,12 +79,13 @@ def expect_finished(value: Any) -> None:
     many = value if isinstance(value, list | tuple) else [value]
     if any(inspect.iscoroutine(each) for each in many):
         raise NotYet("Your function returned a coroutine, which has not run. Write await before the call that made it.")
-    if isinstance(value, asyncio.Future) and not isinstance(value, asyncio.Task):
+    futures = [each for each in many if isinstance(each, asyncio.Future)]
+    if futures and not isinstance(futures[0], asyncio.Task):
         raise NotYet(
             "Your function returned a future, not its result. Write await before the call that gave it, such as "
             "`asyncio.gather(…)`."
         )
-    if any(isinstance(each, asyncio.Future) for each in many):
+    if futures:
         raise NotYet("Your function returned a task, not its result. Await the task, and return what that gives.")
     if any(inspect.isgenerator(each) or inspect.isasyncgen(each) for each in many):
         raise NotYet(

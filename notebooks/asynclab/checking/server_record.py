@@ -348,13 +348,13 @@ def expect_released(run: Run, server: ServerRecord) -> None:
             )
 
 
-def expect_let_through(run: Run, server: ServerRecord, answer: Any = None) -> None:
+def expect_let_through(run: Run, server: ServerRecord, answer: Any = ...) -> None:
     """Expect that a cancellation from outside got through, unless the `answer` was there by that very moment."""
     if run.cancelled and run.error is None:
-        if answer is not None and run.value == answer and server.quiet_since.virtual < run.cancelled_at + _MOMENT:
+        if answer is not ... and run.value == answer and server.quiet_since.virtual < run.cancelled_at + _MOMENT:
             return
         raise NotYet(
-            f"A request that was cancelled came back as {said(run.value)}, and whoever cancelled it is not obeyed. A "
+            f"A request that was cancelled came back as {said(run.value)}, and its cancellation is ignored. A "
             "bare `except`, like `except BaseException`, catches cancellation, too: name the errors you mean."
         )
     expect_cancelled(run)
