@@ -141,6 +141,34 @@ async def not_released_if_the_status_is_bad(session, url):
     return await response.json()
 
 
+async def not_released_before_an_error_of_its_own(session, url):
+    """response was never released"""
+    response = await session.get(url)
+    if response.status >= 400:
+        raise ValueError(f"HTTP {response.status}")
+    return await response.json()
+
+
+async def wrong_name_after_a_bad_status(session, url):
+    """your function raised AttributeError"""
+    async with session.get(url) as response:
+        if response.status >= 400:
+            raise aiohttp.HTTPError(response.status)
+        return await response.json()
+
+
+async def falsy_answer_replaced(session, url):
+    """. Return it, though it is falsy"""
+    async with session.get(url) as response:
+        return await response.json() or {}
+
+
+async def first_thousand_bytes(session, url):
+    """what you decode is not the whole body"""
+    async with session.get(url) as response:
+        return json.loads(await response.content.read(1000))
+
+
 async def none_if_the_status_is_bad(session, url):
     """you return `None`. The server answered JSON there, too"""
     async with session.get(url) as response:
@@ -189,6 +217,13 @@ async def releases_by_hand(session, url):
 
 async def raises_for_a_bad_status(session, url):
     async with session.get(url, raise_for_status=True) as response:
+        return await response.json()
+
+
+async def raises_an_error_of_its_own_for_a_bad_status(session, url):
+    async with session.get(url) as response:
+        if response.status >= 400:
+            raise RuntimeError(f"the server said {response.status}")
         return await response.json()
 
 

@@ -1,11 +1,12 @@
 """The check of exercise 2.1: people, lists and late bodies to ask for; some answers have a bad status."""
 
 import inspect
+import json
 
 import aiohttp
 
 from asynclab.checking import server_record
-from asynclab.checking.expect import NotYet, expect, expect_all_awaited, expect_nothing_left, often, said
+from asynclab.checking.expect import NotYet, expect, expect_all_awaited, expect_nothing_left, often, said, same
 from asynclab.checking.server_record import (
     ServerRecord,
     expect_given_session,
@@ -15,8 +16,11 @@ from asynclab.checking.server_record import (
     expect_sessions_in_order,
 )
 
-SERVERS, WORLDS = True, 9
-ERROR_MESSAGES = server_record.ERROR_MESSAGES
+SERVERS, WORLDS = True, 12
+ERROR_MESSAGES = server_record.ERROR_MESSAGES | {
+    "JSONDecodeError": "what you decode is not the whole body. `await response.json()` reads all of it.",
+}
+MISTAKES = AttributeError, NameError, TypeError  # not what one raises after a bad status
 
 
 async def check(get_json, world):
@@ -26,15 +30,25 @@ async def check(get_json, world):
     if world.number % 3 == 1:
         path, query = "/slow-body", {"duration": round(world.delay(0.002, 0.01), 4)}
         world.facts.append("a body that comes later than the headers")
+    elif world.number % 6 == 3:
+        path = "/users"
+        world.facts.append("a long answer")
+    elif world.number % 6 == 0 and world.number:
+        value = world.pick([], 0, False, None)
+        path, query = "/scripted", {"text": json.dumps(value)}
+        world.facts.append(f"the answer {value}")
     if world.fails:
         path = world.pick("/users/7", "/status/404", "/status/503")
         world.facts.append("a bad status")
-    answer = query if path == "/slow-body" else server_record.answer(path)
-    may_raise = aiohttp.ClientResponseError if world.fails else ()
+    if path != "/scripted":
+        value = query if path == "/slow-body" else server_record.answer(path)
+    may_raise = Exception if world.fails else ()
     async with ServerRecord() as server:
         run = await world.watch(server.session, server.url(path, **query), may_raise=may_raise, deadline=1.5)
+        if isinstance(run.error, MISTAKES):
+            raise NotYet(world.explain(run.error))
         expect_no_blocking(run)
-        expect_let_through(run, server, answer)
+        expect_let_through(run, server, value)
         if not run.cancelled:
             expect_given_session(server)
             expect_decoded(run.value)
@@ -42,12 +56,13 @@ async def check(get_json, world):
             request, times = server.requests[0], often(len(server.requests))
             expect(times == "once", f"you ask for `{path}` {times}. Keep what the first one gave.")
             expect(request.method == "GET", f"you ask with {request.method}. To get something, use `session.get`.")
-            got, right = said(run.value), run.error is not None or run.value == answer
-            expect(right or world.fails, f"you return {got}, not {said(answer)}. Return the whole answer.")
+            got, right = said(run.value), run.error is not None or same(run.value, value)
+            which = "the whole answer" if value else "it, though it is falsy"
+            expect(right or world.fails, f"you return {got}, not {said(value)}. Return {which}.")
             expect(
                 right,
                 f"after status {request.status} you return {got}. The server answered JSON there, too: return it, or "
-                "let `response.raise_for_status()` raise.",
+                "raise, as `response.raise_for_status()` does.",
             )
         expect_released(run, server)
         expect_sessions_in_order(run, server)
