@@ -333,8 +333,10 @@ def expect_sessions_in_order(run: Run, server: ServerRecord) -> None:
         "use `async with` for the response only.",
     )
     if not all(each.closed for each in server.opened):
-        when = "When your function was cancelled, its session stayed open" if run.cancelled else "A session stays open"
-        raise NotYet(f"{when}. Open it with `async with`, which closes it whatever happens.")
+        opened = "A session stays open"
+        if run.cancelled or run.error is not None:
+            opened = f"When your function {'was cancelled' if run.cancelled else 'failed'}, its session stayed open"
+        raise NotYet(f"{opened}. Open it with `async with`, which closes it whatever happens.")
 
 
 def expect_released(run: Run, server: ServerRecord) -> None:

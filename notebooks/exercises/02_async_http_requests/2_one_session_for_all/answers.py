@@ -86,7 +86,7 @@ async def all_rounds_together(urls, rounds):
 
 
 async def keeps_no_connection(urls, rounds):
-    """the server counted 12 connections, where 4 do"""
+    """the server counted 12 connections, where 4 are enough"""
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session:
         async def fetch(url):
             async with session.get(url) as response:
@@ -135,8 +135,8 @@ async def session_for_each_request(urls, rounds):
     return [await asyncio.gather(*[fetch(url) for url in urls]) for _ in range(rounds)]
 
 
-async def not_closed_when_cancelled(urls, rounds):
-    """when your function was cancelled, its session stayed open"""
+async def not_closed_if_a_request_fails(urls, rounds):
+    """when your function failed, its session stayed open"""
     session = aiohttp.ClientSession()
     async def fetch(url):
         async with session.get(url) as response:
@@ -224,6 +224,48 @@ async def requests_outlive_a_cancellation(urls, rounds):
             await asyncio.wait(tasks)
             results.append([task.result() for task in tasks])
     return results
+
+
+async def raises_for_a_bad_status(urls, rounds):
+    """the error for status 404 got out"""
+    async with aiohttp.ClientSession(raise_for_status=True) as session:
+        async def fetch(url):
+            async with session.get(url) as response:
+                return await response.json()
+        return [await asyncio.gather(*[fetch(url) for url in urls]) for _ in range(rounds)]
+
+
+async def errors_as_results(urls, rounds):
+    """Let the error get out, as it did before"""
+    async with aiohttp.ClientSession() as session:
+        async def fetch(url):
+            async with session.get(url) as response:
+                return await response.json()
+        return [await asyncio.gather(*map(fetch, urls), return_exceptions=True) for _ in range(rounds)]
+
+
+async def closed_unless_cancelled(urls, rounds):
+    """when your function was cancelled, its session stayed open"""
+    session = aiohttp.ClientSession()
+    async def fetch(url):
+        async with session.get(url) as response:
+            return await response.json()
+    try:
+        results = [await asyncio.gather(*map(fetch, urls)) for _ in range(rounds)]
+    except Exception:
+        await session.close()
+        raise
+    await session.close()
+    return results
+
+
+async def rounds_not_awaited(urls, rounds):
+    """returned a future, not its result"""
+    async with aiohttp.ClientSession() as session:
+        async def fetch(url):
+            async with session.get(url) as response:
+                return await response.json()
+        return [asyncio.gather(*map(fetch, urls)) for _ in range(rounds)]
 
 
 async def urlopen_in_threads(urls, rounds):

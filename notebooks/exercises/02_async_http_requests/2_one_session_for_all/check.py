@@ -27,6 +27,9 @@ ERROR_MESSAGES = server_record.ERROR_MESSAGES | {
         "a request was made after its session was closed. Make and await it inside the `async with` block of the "
         "session: indent it more."
     ),
+    r"ClientResponseError: (\d+)": (
+        "the error for status {0} got out. A bad status comes with JSON, too, which was returned before: return it."
+    ),
 }
 
 
@@ -36,15 +39,23 @@ async def check(fetch_rounds, world):
     paths = [f"/users/{each}" for each in world.rng.sample(range(101, 201), number)]
     if number > 2 and world.number % 2:
         paths[-1] = paths[0]  # a URL may be there twice
+    elif world.number:
+        paths[-1] = "/status/404"
+    if world.fails:
+        number, paths = 1, ["/malformed"]
     world.facts.append(f"{count(number, 'URL')}, {count(rounds, 'round')}")
+    world.facts.extend(path for path in paths if not path.startswith("/users"))
     async with ServerRecord() as server:
         # Each takes a time of its own, so that the order in which they end is not the one in which they come.
         urls = [server.url(path, delay=round(0.004 + 0.006 * world.rng.random(), 4)) for path in paths]
-        run = await world.watch(urls, rounds, deadline=1.5)
+        run = await world.watch(urls, rounds, may_raise=ValueError if world.fails else (), deadline=1.5)
         expect_no_blocking(run)
         expect_let_through(run, server)
         expect_all_awaited(run)
-        if not run.cancelled:
+        if world.fails:
+            error = f"an answer is no JSON, and you return {said(run.value)}"
+            expect(run.error, f"{error}. Let the error get out, as it did before.")
+        elif not run.cancelled:
             seen = server.seen()
             expect_one_session(server)
             expect_asked(seen, {path: rounds * paths.count(path) for path in paths})
@@ -87,8 +98,8 @@ def expect_few_connections(made, number):
     """Expect that there are no more connections than URLs."""
     expect(
         made <= number,
-        f"the server counted {made} connections, where {number} do. Let the session keep them open for the next round, "
-        "as it does unless told otherwise.",
+        f"the server counted {made} connections, where {number} are enough. Let the session keep them open for the "
+        "next round, as it does unless told otherwise.",
     )
 
 
