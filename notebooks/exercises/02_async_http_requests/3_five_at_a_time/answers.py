@@ -81,15 +81,6 @@ async def semaphore_of_one(session, urls):
     return await asyncio.gather(*[fetch(url) for url in urls])
 
 
-async def session_of_one_connection(_, urls):
-    """your own session lets only one through"""
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1)) as session:
-        async def fetch(url):
-            async with session.get(url) as response:
-                return await response.json()
-        return await asyncio.gather(*[fetch(url) for url in urls])
-
-
 async def plain_with(session, urls):
     """Write `async with`, not `with`"""
     places = asyncio.Semaphore(5)
@@ -291,13 +282,13 @@ async def urlopen_on_the_loop(session, urls):
     return await asyncio.gather(*[fetch(url) for url in urls])
 
 
-async def session_of_five_left_open(session, urls):
-    """a session stays open"""
-    mine = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=5))
+async def errors_as_results(session, urls):
+    """an answer is no JSON, and you return `[JSONDecodeError"""
+    places = asyncio.Semaphore(5)
     async def fetch(url):
-        async with mine.get(url) as response:
+        async with places, session.get(url) as response:
             return await response.json()
-    return await asyncio.gather(*[fetch(url) for url in urls])
+    return await asyncio.gather(*map(fetch, urls), return_exceptions=True)
 
 
 async def batches_of_five(session, urls):
@@ -326,6 +317,7 @@ async def five_workers_share_a_queue(session, urls):
 
 
 async def session_of_five_connections(_, urls):
+    """a session of your own. Ask with the one that you are given"""
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=5)) as session:
         async def fetch(url):
             async with session.get(url) as response:
@@ -392,14 +384,3 @@ async def five_workers_share_an_iterator(session, urls):
         for _ in range(5):
             group.create_task(work())
     return results
-
-
-async def session_with_a_limit_for_each_host(_, urls):
-    connector = aiohttp.TCPConnector(limit_per_host=5, force_close=True)
-    async with aiohttp.ClientSession(connector=connector) as session, asyncio.TaskGroup() as group:
-        async def fetch(url):
-            async with session.get(url) as response:
-                return await response.json()
-        tasks = [group.create_task(fetch(url)) for url in urls]
-        await asyncio.wait(tasks) if tasks else None
-        return [task.result() for task in tasks]
