@@ -446,6 +446,38 @@ async def queue_whose_worker_dies(jobs):
     return [results[i] for i in sorted(results)]
 
 
+async def waits_a_moment_for_those_cancelled(jobs):
+    """still running. Await every task you start"""
+    places = asyncio.Semaphore(5)
+
+    async def run(job):
+        async with places:
+            return await job()
+
+    tasks = [asyncio.create_task(run(job)) for job in jobs]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=0.01)
+
+
+async def no_worker_for_a_single_job(jobs):
+    """no job was run, of 1 job. Run each of them once"""
+    results, rest = [None] * len(jobs), iter(enumerate(jobs))
+
+    async def work():
+        for i, job in rest:
+            results[i] = await job()
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(min(5, len(jobs) // 2)):
+            group.create_task(work())
+    return results
+
+
 async def five_workers_share_an_iterator(jobs):
     results, numbered = [None] * len(jobs), iter(enumerate(jobs))
 

@@ -37,7 +37,7 @@ async def check(run_bounded, world):
     """Five jobs at once, each once, the results in order, and nothing left, however it ends."""
     places = uses(asyncio.Semaphore)
     jobs = world.jobs(world.size(12, 0, 1, 3, 5, 6, 100))
-    jobs.closing = world.pick(0.0, 0.01)
+    jobs.closing = world.pick(0.0, world.delay(0.01, 0.1))
     alike, rounds = world.number % 4 == 3, -(-len(jobs.seconds) // 5)
     if alike:
         jobs.seconds = dict.fromkeys(jobs.seconds, 0.1)
@@ -50,6 +50,7 @@ async def check(run_bounded, world):
     expect_cancelled(run)
     if complete:
         expect_all_awaited(run)
+        expect(jobs.calls or not given, f"no job was run, of {count(len(given), 'job')}. Run each of them once.")
     expect_at_once(jobs.most, 5, places, "jobs", possible=len(given) if complete else 0)
     if complete:
         expect_each_once(jobs, jobs.seconds)
