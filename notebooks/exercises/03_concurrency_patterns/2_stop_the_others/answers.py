@@ -272,7 +272,7 @@ async def other_error_beside_it_lost(parts):
 
 
 async def gather_leaves_the_others(parts):
-    """one part raised `ConnectionError`, and the others ran on"""
+    """one part raised `ConnectionError`, and when your function ended, others were still running"""
     try:
         return await asyncio.gather(*[part() for part in parts])
     except ConnectionError:
@@ -295,15 +295,19 @@ async def failure_noticed_in_the_order_of_the_parts(parts):
     try:
         return [await task for task in tasks]
     except ConnectionError:
-        return "unavailable"
+        pass
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
+    for error in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(error, Exception) and not isinstance(error, ConnectionError):
+            raise error
+    return "unavailable"
 
 
 async def others_cancelled_and_not_waited_for(parts):
-    """still running. Await every task you start"""
+    """still running. Start them in a `TaskGroup`"""
     tasks = [asyncio.create_task(part()) for part in parts]
     try:
         return await asyncio.gather(*tasks)
@@ -340,12 +344,12 @@ async def cancellation_taken_for_a_failure(parts):
 async def others_left_when_cancelled(parts):
     """when your function had been cancelled,"""
     tasks = [asyncio.create_task(part()) for part in parts]
-    done, rest = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+    _, rest = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
     for task in rest:
         task.cancel()
     if rest:
         await asyncio.wait(rest)
-    errors = [task.exception() for task in done if task.exception()]
+    errors = [task.exception() for task in tasks if not task.cancelled() and task.exception()]
     for error in errors:
         if not isinstance(error, ConnectionError):
             raise error
@@ -455,3 +459,33 @@ async def failure_told_by_an_event(parts):
         if not isinstance(error, ConnectionError):
             raise error
     return "unavailable" if errors else [task.result() for task in tasks]
+
+
+async def errors_of_those_cancelled_lost(parts):
+    """let every other error get out, also of one that you cancel"""
+    tasks = [asyncio.create_task(part()) for part in parts]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        errors = [task.exception() for task in done if task.exception()]
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for error in errors:
+        if not isinstance(error, ConnectionError):
+            raise error
+    return "unavailable" if errors else [task.result() for task in tasks]
+
+
+async def cleans_up_unless_cancelled(parts):
+    """when your function had been cancelled,"""
+    tasks = [asyncio.create_task(part()) for part in parts]
+    try:
+        return await asyncio.gather(*tasks)
+    except Exception:
+        for task in tasks:
+            task.cancel()
+        for error in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(error, Exception) and not isinstance(error, ConnectionError):
+                raise error
+        return "unavailable"
