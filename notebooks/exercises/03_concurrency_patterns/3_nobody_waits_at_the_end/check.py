@@ -73,7 +73,7 @@ async def check(work_off, world):
     """Each item once, two at a time and without delay, and an end as soon as it is due, or with the error."""
     producer = Producer(world)
     work = world.work("handle", set(producer.items))
-    work.closing = world.pick(0.0, 0.01)
+    work.closing = world.pick(0.0, world.delay(0.01, 0.1))
     if world.fails and not producer.fails and producer.items:
         work.failing = {world.pick(*producer.items): JobError("this item fails")}
     fails = "`produce`" if producer.fails else "".join(map(work.call, work.failing))  # what raises, if anything
