@@ -534,7 +534,7 @@ async def task_for_each_item(queue, handle, failed):
 
 
 async def handled_on_behind_a_shield(queue, handle, failed):
-    """and handled it on"""
+    """and went on handling it"""
     while True:
         item = await queue.get()
         task = asyncio.create_task(handle(item))

@@ -74,7 +74,7 @@ async def check(lose_nothing, world):
     items = [1, 2, 3] if world.number < 6 else [world.pick("", "a", *range(number)) for _ in range(number)]
     pauses = [world.pick(0, 0, world.delay(), 0.3) if world.number > 3 else 0 for _ in items]
     work, failed, errors = world.work("handle", set(items)), [], []
-    work.closing = world.pick(0.0, 0.01)
+    work.closing = world.pick(0.0, world.delay(0.01, 0.1))
     failing, kind = (), world.pick(ValueError, KeyError, TimeoutError, OSError, RuntimeError)
     if items and (world.fails or (world.number > 5 and world.pick(True, False))):
         failing = sorted({world.rng.randrange(number) for _ in range(world.size(1, 1, 5))})
@@ -145,8 +145,8 @@ def expect_in_turn(run, work, queue, is_complete):
         else:
             expect(
                 call.end < run.cancelled_at + JUST_NOW,
-                f"your consumer was cancelled amid {work.call(call.item)}, and handled it on. Let the cancellation "
-                "reach `handle(item)`: await it yourself.",
+                f"your consumer was cancelled amid {work.call(call.item)}, and went on handling it. Let the "
+                "cancellation reach `handle(item)`: await it yourself.",
             )
 
 
