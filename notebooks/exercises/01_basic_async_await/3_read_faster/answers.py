@@ -84,6 +84,8 @@ async def sorts_the_pages(read, pages):
 
 async def in_the_order_of_a_set(read, pages):
     """not in the order of the input"""
+    if not pages:
+        return []
     done, _ = await asyncio.wait([asyncio.create_task(read(page)) for page in pages])
     return [task.result() for task in done]
 
