@@ -47,7 +47,7 @@ async def except_base_exception(session, url, timeout):
 
 
 async def cancellation_as_an_error(session, url, timeout):
-    """whoever cancelled it is not obeyed"""
+    """its cancellation is ignored"""
     limit = aiohttp.ClientTimeout(total=timeout)
     try:
         async with session.get(url, timeout=limit) as response:
@@ -331,7 +331,7 @@ async def broken_json_is_a_timeout(session, url, timeout):
 
 
 async def cancelled_in_the_body(session, url, timeout):
-    """whoever cancelled it is not obeyed"""
+    """its cancellation is ignored"""
     limit = aiohttp.ClientTimeout(total=timeout)
     try:
         async with session.get(url, timeout=limit) as response:
@@ -378,6 +378,103 @@ async def request_left_running(session, url, timeout):
         return {"error": repr(error)}
 
 
+async def clocks_of_the_socket_only(session, url, timeout):
+    """Let one clock run for all of it"""
+    try:
+        async with session.get(url, timeout=aiohttp.ClientTimeout(total=None, sock_connect=timeout, sock_read=timeout)) as response:
+            if response.status >= 400:
+                return {"error": f"HTTP {response.status}"}
+            return await response.json()
+    except TimeoutError:
+        return {"error": "Request timeout"}
+    except Exception as error:
+        return {"error": repr(error)}
+
+
+async def a_clock_for_each_half(session, url, timeout):
+    """Let one clock run for all of it"""
+    try:
+        async with asyncio.timeout(timeout):
+            response = await session.get(url)
+        async with response:
+            if response.status >= 400:
+                return {"error": f"HTTP {response.status}"}
+            async with asyncio.timeout(timeout):
+                return await response.json()
+    except TimeoutError:
+        return {"error": "Request timeout"}
+    except Exception as error:
+        return {"error": repr(error)}
+
+
+async def body_read_before_the_status(session, url, timeout):
+    """Look at the status before you read the body"""
+    try:
+        async with session.get(url, timeout=aiohttp.ClientTimeout(total=timeout)) as response:
+            answer = await response.json()
+            if response.status >= 400:
+                return {"error": f"HTTP {response.status}"}
+            return answer
+    except TimeoutError:
+        return {"error": "Request timeout"}
+    except Exception as error:
+        return {"error": repr(error)}
+
+
+async def undecodable_body_gets_out(session, url, timeout):
+    """`UnicodeDecodeError` got out: the body was no text"""
+    try:
+        async with session.get(url, timeout=aiohttp.ClientTimeout(total=timeout)) as response:
+            if response.status >= 400:
+                return {"error": f"HTTP {response.status}"}
+            return await response.json()
+    except TimeoutError:
+        return {"error": "Request timeout"}
+    except (aiohttp.ClientError, json.JSONDecodeError) as error:
+        return {"error": repr(error)}
+
+
+async def page_gets_out(session, url, timeout):
+    """`ContentTypeError` got out: the body was a page"""
+    try:
+        async with session.get(url, timeout=aiohttp.ClientTimeout(total=timeout)) as response:
+            if response.status >= 400:
+                return {"error": f"HTTP {response.status}"}
+            return await response.json()
+    except TimeoutError:
+        return {"error": "Request timeout"}
+    except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, aiohttp.TooManyRedirects, ValueError) as error:
+        return {"error": repr(error)}
+
+
+async def statuses_that_sound_like_a_timeout(session, url, timeout):
+    """an answer with status 408 came back as"""
+    try:
+        async with session.get(url, timeout=aiohttp.ClientTimeout(total=timeout)) as response:
+            if response.status in (408, 504):
+                return {"error": "Request timeout"}
+            if response.status >= 400:
+                return {"error": f"HTTP {response.status}"}
+            return await response.json()
+    except TimeoutError:
+        return {"error": "Request timeout"}
+    except Exception as error:
+        return {"error": repr(error)}
+
+
+async def falsy_answer_is_an_error(session, url, timeout):
+    """Return that, though it is falsy"""
+    try:
+        async with session.get(url, timeout=aiohttp.ClientTimeout(total=timeout)) as response:
+            if response.status >= 400:
+                return {"error": f"HTTP {response.status}"}
+            return await response.json() or {"error": "no answer"}
+    except TimeoutError:
+        return {"error": "Request timeout"}
+    except Exception as error:
+        return {"error": repr(error)}
+
+
 async def asyncio_timeout(session, url, timeout):
     try:
         async with asyncio.timeout(timeout), session.get(url) as response:
@@ -392,7 +489,7 @@ async def asyncio_timeout(session, url, timeout):
 
 
 async def timeouts_of_the_socket(session, url, timeout):
-    limit = aiohttp.ClientTimeout(total=None, sock_connect=timeout, sock_read=timeout)
+    limit = aiohttp.ClientTimeout(total=timeout, sock_connect=timeout, sock_read=timeout)
     try:
         async with session.get(url, timeout=limit) as response:
             if response.status != 200:
@@ -429,7 +526,7 @@ async def session_of_its_own(_, url, timeout):
         return {"error": f"HTTP {error.status}"}
     except asyncio.TimeoutError:
         return {"error": "Request timeout"}
-    except (aiohttp.ClientError, json.JSONDecodeError) as error:
+    except (aiohttp.ClientError, ValueError) as error:
         return {"error": f"failed: {error!r}"}
 
 
