@@ -6,7 +6,7 @@ import time
 
 
 def noted_before_the_sleep(rate, per):
-    """note those after the sleep, not before"""
+    """what counts is the moment after its wait"""
     moments, lock = [], asyncio.Lock()
     async def acquire():
         async with lock:
@@ -19,7 +19,7 @@ def noted_before_the_sleep(rate, per):
 
 
 def without_a_lock(rate, per):
-    """All that wait wake at once, and none looks again"""
+    """All of them had waited, and woke at once"""
     moments = []
     async def acquire():
         now = time.perf_counter()
@@ -56,7 +56,7 @@ def token_bucket(rate, per):
 
 
 def spread_out(rate, per):
-    """Do not spread them out"""
+    """Only 1 had gone on in the"""
     last, lock = 0, asyncio.Lock()
     async def acquire():
         nonlocal last
@@ -335,7 +335,7 @@ def semaphore_left_at_once(rate, per):
 
 
 def sleeps_with_its_place(rate, per):
-    """Do not spread them out"""
+    """None had gone on in the"""
     places = asyncio.Semaphore(rate)
     async def acquire():
         async with places:
@@ -598,4 +598,24 @@ def task_gives_places_back(rate, per):
         task = asyncio.create_task(give_back())
         tasks.add(task)
         task.add_done_callback(tasks.discard)
+    return acquire
+
+
+def two_whatever_the_rate(rate, per):
+    """Only 2 had gone on in the"""
+    moments, lock = collections.deque(maxlen=2), asyncio.Lock()
+    async def acquire():
+        async with lock:
+            while len(moments) == 2 and (wait := moments[0] + per - time.perf_counter()) > 0:
+                await asyncio.sleep(wait)
+            moments.append(time.perf_counter())
+    return acquire
+
+
+def semaphore_given_back_too_soon(rate, per):
+    """caller 3 went on 2 ms too soon."""
+    places = asyncio.Semaphore(rate)
+    async def acquire():
+        await places.acquire()
+        asyncio.get_running_loop().call_later(per * 0.98, places.release)
     return acquire

@@ -25,11 +25,7 @@ ERROR_MESSAGES = {
 }
 
 # Why more went on than may, why a caller went on later than it could have, why one never did.
-ALONE = "Look back `per` seconds at the moments at which others went on: note those after the sleep, not before."
-TOGETHER = (
-    "All that wait wake at once, and none looks again. Let one after the other look, wait and note its moment: under "
-    "an `asyncio.Lock`."
-)
+PLAIN = ""  # nothing happened: what was seen has to tell
 SLEEP = "Sleep until the oldest of the last `rate` moments is `per` old, and no longer."
 WAKE = "Nobody woke it, or nobody gave the lock back."
 SHARED = "Alone the limiter is right, beside a second one it is not: make all that it remembers inside `make_limiter`."
@@ -47,7 +43,7 @@ async def check(make_limiter, world):
     scenes = [Scene(world, alone), Scene(world, alone)]
     world.facts += [f"{scene.rate} in any {ms(scene.per)}" for scene in scenes]
     world.facts += ["one caller after another" if alone else "callers side by side"]
-    plain = None, ALONE if alone else TOGETHER, SLEEP, WAKE
+    plain = None, PLAIN, SLEEP, WAKE
     cancelled, held = (Scene.give_up, GIVE_BACK, GAVE_UP, GIVE_BACK), (Scene.hold, CAME_LATE, SLEEP, WAKE)
     kind = plain if world.number < 3 else cancelled if world.number < 6 else world.pick(plain, cancelled, held)
     try:
@@ -140,7 +136,9 @@ class Scene:
             raise NotYet(f"{one}. Let `CancelledError` get out of `acquire`.")
         for first, last in zip(went, went[rate:], strict=False):
             within = f"{ms(last.end - first.end)}, where {rate} may in any {ms(per)}"
-            expect(last.end - first.end > per - EARLY, f"{rate + 1} went on within {within}. {early}")
+            short = first.end + per - last.end
+            seen = f"{rate + 1} went on within {within}: caller {last.item} went on {ms(short)} too soon."
+            expect(short < EARLY, f"{seen} {early or why_early(first, last)}".rstrip())
         for one, other in zip(went, sorted(went, key=lambda call: call.item), strict=True):
             expect(
                 one is other,
@@ -150,10 +148,28 @@ class Scene:
         for call in self.callers.calls:
             expect(call in went or call.item in self.gave_up, f"Caller {call.item} waited on and on. {stuck}")
         for i, call in enumerate(went):
-            oldest = went[i - rate].end + per if i >= rate else 0
-            waited = call.end - max(call.start, oldest, went[i - 1].end if i else 0)
-            why = "Do not spread them out: it may go on at once." if oldest < call.start and late == SLEEP else late
-            expect(waited < LATE + held, f"Caller {call.item} went on {ms(waited)} later than it could have. {why}")
+            oldest, why = went[i - rate].end + per if i >= rate else 0, late
+            due = max(call.start, oldest, went[i - 1].end if i else 0)
+            if late == SLEEP and oldest < due:
+                before = sum(other.end > due - per for other in went[:i])
+                few = f"Only {before}" if before else "None"
+                why = f"{few} had gone on in the {ms(per)} before, where {rate} may: let it go on at once."
+            late_by = call.end - due
+            expect(late_by < LATE + held, f"Caller {call.item} went on {ms(late_by)} later than it could have. {why}")
+
+
+def why_early(first, last):
+    """Return why a caller went on too soon after another, if how long the two waited tells, and else ""."""
+    if first.end - first.start < EARLY:
+        return ""
+    if last.end - last.start < EARLY:
+        return f"Caller {first.item} had waited: what counts is the moment after its wait, not the one before."
+    if last.end - first.end < EARLY:
+        return (
+            "All of them had waited, and woke at once. Let one after the other look, wait and note its moment: under "
+            "an `asyncio.Lock`."
+        )
+    return ""
 
 
 def ms(seconds):
