@@ -32,7 +32,7 @@ async def returns_the_body_of_the_last_error(session, url):
 
 
 async def two_attempts(session, url):
-    """after status 503 you had asked twice, not 3 times"""
+    """after status 503 you asked only twice in all"""
     for attempt in range(2):
         try:
             async with session.get(url) as response:
@@ -85,7 +85,7 @@ async def raises_an_error_of_its_own(session, url):
 
 
 async def dropped_connection_not_again(session, url):
-    """after a dropped connection you had asked once, not 3 times"""
+    """after a dropped connection you asked only once in all"""
     for attempt in range(3):
         try:
             async with session.get(url) as response:
@@ -211,7 +211,7 @@ async def except_base_exception_returns(session, url):
 
 
 async def except_base_exception_tries_again(session, url):
-    """whoever cancelled it is not obeyed"""
+    """its cancellation is ignored"""
     for attempt in range(3):
         wait = 0.02
         try:
@@ -234,7 +234,7 @@ async def unknown_name(session, url):
 
 
 async def only_503_again(session, url):
-    """after status 500 you had asked once, not 3 times"""
+    """after status 500 you asked only once in all"""
     for attempt in range(3):
         wait = 0.02
         try:
@@ -253,7 +253,7 @@ async def only_503_again(session, url):
 
 
 async def only_above_500_again(session, url):
-    """after status 500 you had asked once, not 3 times"""
+    """after status 500 you asked only once in all"""
     for attempt in range(3):
         wait = 0.02
         try:
@@ -389,7 +389,7 @@ async def broken_json_again(session, url):
 
 
 async def raises_the_first_error(session, url):
-    """you raise the error of an earlier attempt, with status 500"""
+    """you raise the error of an earlier attempt, with status 503"""
     first = None
     for attempt in range(3):
         wait = 0.02
@@ -446,7 +446,7 @@ async def all_of_4xx_again(session, url):
 
 
 async def dropped_amid_the_body_not_again(session, url):
-    """after a dropped connection you had asked once, not 3 times"""
+    """after a dropped connection you asked only once in all"""
     for attempt in range(3):
         wait = 0.02
         try:
@@ -465,7 +465,7 @@ async def dropped_amid_the_body_not_again(session, url):
 
 
 async def dropped_before_the_answer_not_again(session, url):
-    """after a dropped connection you had asked once, not 3 times"""
+    """after a dropped connection you asked only once in all"""
     for attempt in range(3):
         wait = 0.02
         try:
@@ -541,7 +541,7 @@ async def asks_again_after_success(session, url):
 
 
 async def cancellation_ends_the_pause(session, url):
-    """whoever cancelled it is not obeyed"""
+    """its cancellation is ignored"""
     for attempt in range(3):
         wait = 0.02
         try:
@@ -582,6 +582,123 @@ async def bad_response_never_released(session, url):
         await asyncio.sleep(wait)
 
 
+async def pause_after_the_last_attempt(session, url):
+    """after the last attempt you wait for"""
+    for attempt in range(3):
+        wait = 0.02
+        try:
+            async with session.get(url) as response:
+                if response.status == 429:
+                    wait = float(response.headers["Retry-After"])
+                response.raise_for_status()
+                return await response.json()
+        except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as error:
+            last = error
+        except aiohttp.ClientResponseError as error:
+            if error.status < 500 and error.status != 429:
+                raise
+            last = error
+        await asyncio.sleep(wait)
+    raise last
+
+
+async def time_told_kept_for_later_pauses(session, url):
+    """after status 500 you ask again 0.3 seconds later, where 0.02 are right"""
+    wait = 0.02
+    for attempt in range(3):
+        try:
+            async with session.get(url) as response:
+                if response.status == 429:
+                    wait = float(response.headers["Retry-After"])
+                response.raise_for_status()
+                return await response.json()
+        except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError):
+            if attempt == 2:
+                raise
+        except aiohttp.ClientResponseError as error:
+            if attempt == 2 or error.status < 500 and error.status != 429:
+                raise
+        await asyncio.sleep(wait)
+
+
+async def time_told_by_any_status(session, url):
+    """after status 503 you ask again 0.3 seconds later, where 0.02 are right"""
+    for attempt in range(3):
+        wait = 0.02
+        try:
+            async with session.get(url) as response:
+                wait = float(response.headers.get("Retry-After", 0.02))
+                response.raise_for_status()
+                return await response.json()
+        except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError):
+            if attempt == 2:
+                raise
+        except aiohttp.ClientResponseError as error:
+            if attempt == 2 or error.status < 500 and error.status != 429:
+                raise
+        await asyncio.sleep(wait)
+
+
+async def page_again(session, url):
+    """after an answer that is no JSON you ask again"""
+    for attempt in range(3):
+        wait = 0.02
+        try:
+            async with session.get(url) as response:
+                if response.status == 429:
+                    wait = float(response.headers["Retry-After"])
+                response.raise_for_status()
+                return await response.json()
+        except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError):
+            if attempt == 2:
+                raise
+        except aiohttp.ClientResponseError as error:
+            if attempt == 2 or 400 <= error.status < 500 and error.status != 429:
+                raise
+        await asyncio.sleep(wait)
+
+
+async def falsy_answer_again(session, url):
+    """after an attempt that succeeds you ask again"""
+    for attempt in range(3):
+        wait = 0.02
+        try:
+            async with session.get(url) as response:
+                if response.status == 429:
+                    wait = float(response.headers["Retry-After"])
+                response.raise_for_status()
+                answer = await response.json()
+                if answer:
+                    return answer
+        except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError):
+            if attempt == 2:
+                raise
+        except aiohttp.ClientResponseError as error:
+            if attempt == 2 or error.status < 500 and error.status != 429:
+                raise
+        await asyncio.sleep(wait)
+    return answer
+
+
+async def reset_before_the_answer_not_again(session, url):
+    """after a dropped connection you asked only once in all"""
+    for attempt in range(3):
+        wait = 0.02
+        try:
+            async with session.get(url) as response:
+                if response.status == 429:
+                    wait = float(response.headers["Retry-After"])
+                response.raise_for_status()
+                return await response.json()
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError):
+            if attempt == 2:
+                raise
+        except aiohttp.ClientResponseError as error:
+            if attempt == 2 or error.status < 500 and error.status != 429:
+                raise
+        await asyncio.sleep(wait)
+
+
 async def waits_outside_of_a_timeout(session, url):
     left = 3
     while True:
@@ -605,7 +722,7 @@ async def calls_itself(session, url, left=2):
             return await response.json()
     except (aiohttp.ClientResponseError, aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as error:
         status = getattr(error, "status", 500)
-        if left == 0 or 400 <= status < 500 and status != 429:
+        if left == 0 or status < 500 and status != 429:
             raise
         wait = float(error.headers["Retry-After"]) if status == 429 else 0.02
     await asyncio.sleep(wait)
@@ -624,7 +741,7 @@ async def keeps_the_error(session, url):
                 error = aiohttp.ClientResponseError(response.request_info, response.history, status=response.status)
                 if response.status < 500 and response.status != 429:
                     raise error
-                wait = float(response.headers.get("Retry-After", 0.02))
+                wait = float(response.headers["Retry-After"]) if response.status == 429 else 0.02
         except aiohttp.ClientResponseError:
             raise
         except aiohttp.ClientError as dropped:
