@@ -303,6 +303,20 @@ async def appended_when_ready(store, buyers):
     return tickets
 
 
+async def zero_when_none_is_left(store, buyers):
+    """there is no ticket 0: return `None` when none is left"""
+    lock = asyncio.Lock()
+    async def serve(buyer):
+        async with lock:
+            left = await store.read()
+            if left:
+                await store.write(left - 1)
+        if left:
+            await buyer.pay()
+        return left
+    return await asyncio.gather(*[serve(buyer) for buyer in buyers])
+
+
 async def tickets_sorted(store, buyers):
     """stands in its place. Return the tickets in the order of `buyers`"""
     lock = asyncio.Lock()

@@ -81,7 +81,7 @@ async def check(sell, world):
         much = f"When `sell` was cancelled, {paid.total()} had paid, and {taken} tickets were taken from the store"
         expect(paid.total() <= taken, f"{much}. Await the `write` before the buyer pays.")
     else:
-        sold = expect_tickets(run.value, count, locks)
+        sold = expect_tickets(run.value, tickets, count, locks)
         expect_one_buyer_at_the_store(store.visits)
         expect_paid(run.value, paid)
         if slow and payments.most < len(sold):
@@ -102,7 +102,7 @@ async def check(sell, world):
     expect_nothing_left(run)
 
 
-def expect_tickets(value, count, locks):
+def expect_tickets(value, tickets, count, locks):
     """Expect a ticket or None for each buyer, and none twice; return the tickets, the highest first."""
     if not isinstance(value, list | tuple) or len(value) != count:
         raise NotYet(
@@ -111,6 +111,8 @@ def expect_tickets(value, count, locks):
     if strange := [each for each in value if each is not None and type(each) is not int]:
         raise NotYet(f"A buyer's ticket is {said(strange[0])}. Give its number, or `None`.")
     times = Counter(ticket for ticket in value if ticket is not None)
+    zero = "A buyer got ticket 0, and there is no ticket 0: return `None` when none is left."
+    expect(not times or (min(times), max(times)) != (0, tickets), zero)
     ticket, most = times.most_common(1)[0] if times else (0, 1)
     if locks.made > 1:
         why = f"You make {locks.made} locks, one for each buyer, and each lets its buyer in. Make one, for all of them."
