@@ -105,7 +105,7 @@ async def goes_on_when_cancelled(queue, handle, close):
 
 
 async def closes_only_amid_a_request(queue, handle, close):
-    """while it waited for a request, your function called `close` never"""
+    """while it waited for a request, your function never called `close`"""
     while True:
         request = await queue.get()
         work = asyncio.create_task(handle(request))
@@ -118,7 +118,7 @@ async def closes_only_amid_a_request(queue, handle, close):
 
 
 async def closes_only_when_idle(queue, handle, close):
-    """amid a request, your function called `close` never"""
+    """amid a request, your function never called `close`"""
     while True:
         try:
             request = await queue.get()
@@ -272,7 +272,7 @@ def plain_function(queue, handle, close):
 
 
 async def cut_by_a_second_cancellation(queue, handle, close):
-    """cancellation reached `handle(2)`, and it was not finished. To await a task passes a cancellation on"""
+    """cancellation reached `handle(2)`, and it was not finished. Awaiting a task passes a cancellation on"""
     try:
         while True:
             work = asyncio.create_task(handle(await queue.get()))
@@ -326,7 +326,7 @@ async def close_behind_a_shield(queue, handle, close):
 
 
 async def twice_and_no_more(queue, handle, close):
-    """and it was not finished. To await a task passes a cancellation on to it"""
+    """and it was not finished. Awaiting a task passes a cancellation on to it"""
     try:
         while True:
             work = asyncio.create_task(handle(await queue.get()))

@@ -7,7 +7,6 @@ from asynclab.checking.expect import (
     count,
     expect,
     expect_all_awaited,
-    expect_cancelled,
     expect_no_error_lost,
     expect_nothing_left,
     often,
@@ -28,7 +27,8 @@ ERROR_MESSAGES = {
 }
 WORLDS, ONCE = 400, 12  # worlds; in the first of them there is one cancellation
 SOON, TURN, PATIENCE = 0.001, 2e-5, 10.0  # seconds: more than some turns of the loop; one; until all must be handled
-AGAIN = "To await a task passes a cancellation on to it: await it through the shield each time, until it is done."
+AGAIN = "Awaiting a task passes a cancellation on to it: await it through the shield each time, until it is done."
+RAISE = "Keep the `CancelledError`, and raise it when all is done."
 
 
 async def check(serve, world):
@@ -119,11 +119,10 @@ class Scene:
         expect_all_awaited(run)
         done = f"After {count(len(handled.calls), 'request')} your function ended by itself"
         expect(cancelled, f"{done}. Wait for the next one, for ever.")
-        expect(
-            run.value, "Your function was cancelled, and ran on. When all is done, raise CancelledError: a bare raise."
-        )
-        run.cancelled, run.error = True, asyncio.CancelledError() if run.value == "cancelled" else None
-        expect_cancelled(run)
+        expect(run.value, f"Your function was cancelled, and ran on. {RAISE}")
+        returned = "Your function caught its cancellation and returned as if done"
+        expect(run.value == "cancelled", f"{returned}. {RAISE}")
+        run.cancelled = True
         self.judge_requests(handled, cancelled)
         self.judge_close(closed, handled, cancelled)
         expect_nothing_left(run)
@@ -155,8 +154,11 @@ class Scene:
         amid = any(call.start <= cancelled[0] <= call.end for call in handled.calls)
         when = "amid a request" if amid else "while it waited for a request"
         if times != 1:
-            called = f"Cancelled {when}, your function called `close` {often(times)}"
-            raise NotYet(f"{called}. Await `close()` once: a `finally` around everything does it always.")
+            called = f"called `close` {often(times)}" if times else "never called `close`"
+            raise NotYet(
+                f"Cancelled {when}, your function {called}. Await `close()` once: a `finally` around everything always "
+                "does it."
+            )
         (call,), last = closed.calls, max([call.end for call in handled.calls], default=0)
         if call.start < last:
             early = f"`close` was called while {handled.call(handled.calls[-1].item)} was still under way"
