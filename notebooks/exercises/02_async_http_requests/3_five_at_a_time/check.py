@@ -46,6 +46,9 @@ async def check(fetch_five, world):
     people = world.rng.sample(range(101, 201), number)
     paths = ["/slow-body"] * number if are_late else [f"/users/{each}" for each in people]
     answers = [{"duration": each} for each in times] if are_late else [answer(path) for path in paths]
+    if world.number and not are_late:
+        paths[-1], answers[-1] = "/scripted", None
+        world.facts.append("an answer that is None")
     places = uses(asyncio.Semaphore)
     async with ServerRecord() as server:
         query = "duration" if are_late else "delay"
