@@ -515,3 +515,36 @@ async def good_order_in_a_task_of_its_own(queue, handle, close):
         except asyncio.CancelledError:
             cancelled.set()
     raise asyncio.CancelledError
+
+
+async def a_moment_without_care_at_the_end_of_each_request(queue, handle, close):
+    """Cancelled as a request ended, your function never called `close`"""
+    kept = None
+
+    async def finish(coroutine):
+        nonlocal kept
+        done = asyncio.Event()
+
+        async def run():
+            try:
+                await coroutine
+            finally:
+                done.set()
+
+        work = asyncio.create_task(run())
+        while not done.is_set():
+            try:
+                await done.wait()
+            except asyncio.CancelledError as error:
+                kept = error
+        await asyncio.wait([work])
+
+    while not kept:
+        try:
+            request = await queue.get()
+        except asyncio.CancelledError as error:
+            kept = error
+        else:
+            await finish(handle(request))
+    await finish(close())
+    raise kept

@@ -152,7 +152,8 @@ class Scene:
         """Expect that `close` was called once, as soon as nothing was under way, and ran to its end."""
         times = len(closed.calls)
         amid = any(call.start <= cancelled[0] <= call.end for call in handled.calls)
-        when = "amid a request" if amid else "while it waited for a request"
+        at_its_end = any(call.end < cancelled[0] < call.end + SOON for call in handled.calls)
+        when = "amid a request" if amid else "as a request ended" if at_its_end else "while it waited for a request"
         if times != 1:
             called = f"called `close` {often(times)}" if times else "never called `close`"
             raise NotYet(
