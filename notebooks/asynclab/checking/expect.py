@@ -15,6 +15,7 @@ from .run import Run
 from .work import Uses, Work
 
 __all__ = [
+    "ASYNC_WITH_ERRORS",
     "NotYet",
     "count",
     "expect",
@@ -36,6 +37,17 @@ __all__ = [
 
 
 _SLACK = 0.02  # seconds: for who looks now and then whether something is done
+
+
+# What is said of the errors that come of a wrong `async with`, for the ERROR_MESSAGES of a check.
+ASYNC_WITH_ERRORS = {
+    r"(?:TypeError|AttributeError): .*(?:Lock|Semaphore|Condition|TaskGroup)'? object.*(?:context manager|__enter__)": (
+        "Whoever enters may have to wait. Write `async with`, not `with`."
+    ),
+    r"TypeError: 'type' object .*context manager": (
+        "What stands after `async with` is a class. Make an object of it, with brackets after its name."
+    ),
+}
 
 
 class NotYet(Exception):

@@ -3,6 +3,7 @@
 import asyncio
 
 from asynclab.checking.expect import (
+    ASYNC_WITH_ERRORS,
     count,
     expect,
     expect_all_awaited,
@@ -17,13 +18,7 @@ from asynclab.checking.expect import (
 )
 from asynclab.checking.work import JobError, uses
 
-ERROR_MESSAGES = {
-    "(?:TypeError|AttributeError): .*(?:Lock|Semaphore|TaskGroup)'? object.*(?:context manager|__enter__)": (
-        "whoever enters may have to wait. Write `async with`, not `with`."
-    ),
-    "TypeError: 'type' object .*context manager": (
-        "what stands after `async with` is a class. Make an object of it, with brackets after its name."
-    ),
+ERROR_MESSAGES = ASYNC_WITH_ERRORS | {
     "TypeError: .*(?:coroutine was expected|awaitable is required|'await'|can't be awaited)": (
         "a job is a function. Call it, `job()`: the call gives what can be awaited."
     ),

@@ -3,6 +3,7 @@
 import asyncio
 
 from asynclab.checking.expect import (
+    ASYNC_WITH_ERRORS,
     count,
     expect,
     expect_all_awaited,
@@ -15,13 +16,7 @@ from asynclab.checking.expect import (
     said,
 )
 
-ERROR_MESSAGES = {
-    "(?:TypeError|AttributeError): .*(?:Lock|Semaphore|TaskGroup)'? object.*(?:context manager|__enter__)": (
-        "whoever enters may have to wait. Write `async with`, not `with`."
-    ),
-    "TypeError: 'type' object .*context manager": (
-        "what stands after `async with` is a class. Make an object of it, with brackets after its name."
-    ),
+ERROR_MESSAGES = ASYNC_WITH_ERRORS | {
     "TypeError: a coroutine was expected, got <(?:function|bound method|generator)": (
         "`create_task` got the function itself. Call it, `part()`: the call gives the coroutine that the task runs."
     ),

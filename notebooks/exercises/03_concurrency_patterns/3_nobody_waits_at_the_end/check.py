@@ -3,6 +3,7 @@
 import asyncio
 
 from asynclab.checking.expect import (
+    ASYNC_WITH_ERRORS,
     NotYet,
     count,
     expect,
@@ -16,13 +17,7 @@ from asynclab.checking.expect import (
 from asynclab.checking.virtual_time import clock
 from asynclab.checking.work import JobError
 
-ERROR_MESSAGES = {
-    "(?:TypeError|AttributeError): .*(?:Lock|Semaphore|TaskGroup)'? object.*(?:context manager|__enter__)": (
-        "whoever enters may have to wait. Write `async with`, not `with`."
-    ),
-    "TypeError: 'type' object .*context manager": (
-        "what stands after `async with` is a class. Make an object of it, with brackets after its name."
-    ),
+ERROR_MESSAGES = ASYNC_WITH_ERRORS | {
     "ValueError: task_done\\(\\) called too many times": (
         "`task_done()` was called more often than an item was taken. Call it once for each, when it is handled."
     ),

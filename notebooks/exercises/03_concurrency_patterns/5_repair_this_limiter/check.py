@@ -4,17 +4,11 @@ import asyncio
 import contextlib
 import random
 
-from asynclab.checking.expect import NotYet, expect, expect_all_awaited, expect_free_loop, expect_no_error_lost, said
+from asynclab.checking.expect import ASYNC_WITH_ERRORS, NotYet, expect, expect_all_awaited, expect_free_loop, expect_no_error_lost, said
 from asynclab.checking.virtual_time import clock
 from asynclab.checking.work import Work
 
-ERROR_MESSAGES = {
-    "(?:TypeError|AttributeError): .*(?:Lock|Semaphore|Condition)'? object.*(?:context manager|__enter__)": (
-        "Whoever enters may have to wait. Write `async with`, not `with`."
-    ),
-    "TypeError: 'type' object .*context manager": (
-        "What stands after `async with` is a class. Make an object of it, with brackets after its name."
-    ),
+ERROR_MESSAGES = ASYNC_WITH_ERRORS | {
     "NameError: .*'deque'": "`deque` has to be imported: `from collections import deque` above your function.",
     "UnboundLocalError: .*'(\\w+)'": (
         "An assignment in `acquire` makes `{0}` a name of its own. Say `nonlocal {0}` at the beginning of `acquire`."

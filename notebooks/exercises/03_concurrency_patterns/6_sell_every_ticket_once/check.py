@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 
 from asynclab.checking.expect import (
+    ASYNC_WITH_ERRORS,
     NotYet,
     expect,
     expect_all_awaited,
@@ -14,13 +15,7 @@ from asynclab.checking.expect import (
 )
 from asynclab.checking.work import Work, uses
 
-ERROR_MESSAGES = {
-    "(?:TypeError|AttributeError): .*(?:Lock|Semaphore|TaskGroup)'? object.*(?:context manager|__enter__)": (
-        "Whoever enters may have to wait. Write `async with`, not `with`."
-    ),
-    "TypeError: 'type' object .*context manager": (
-        "What stands after `async with` is a class. Make an object of it, with brackets after its name."
-    ),
+ERROR_MESSAGES = ASYNC_WITH_ERRORS | {
     "TypeError: .*'coroutine' and 'int'": (
         "`store.read()` gives a coroutine, because reading takes a while. Write `await` before it."
     ),
