@@ -4,7 +4,15 @@ import asyncio
 import contextlib
 import random
 
-from asynclab.checking.expect import ASYNC_WITH_ERRORS, NotYet, expect, expect_all_awaited, expect_free_loop, expect_no_error_lost, said
+from asynclab.checking.expect import (
+    ASYNC_WITH_ERRORS,
+    NotYet,
+    expect,
+    expect_all_awaited,
+    expect_free_loop,
+    expect_no_error_lost,
+    said,
+)
 from asynclab.checking.virtual_time import clock
 from asynclab.checking.work import Work
 
