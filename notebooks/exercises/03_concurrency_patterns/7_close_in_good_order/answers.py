@@ -518,7 +518,7 @@ async def good_order_in_a_task_of_its_own(queue, handle, close):
 
 
 async def a_moment_without_care_at_the_end_of_each_request(queue, handle, close):
-    """Cancelled as a request ended, your function never called `close`"""
+    """as a request ended, your function never called `close`"""
     kept = None
 
     async def finish(coroutine):
