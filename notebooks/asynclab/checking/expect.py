@@ -150,7 +150,7 @@ def expect_done_in(run: Run, seconds: float) -> None:
     if run.duration > seconds + _SLACK:
         raise NotYet(
             f"Your function took {run.duration:.2g} s, where {seconds:.2g} s are enough. "
-            "Wait for the tasks themselves, which end when they are done, and not for a time."
+            "Await the tasks themselves, rather than a length of time."
         )
 
 
@@ -230,7 +230,7 @@ def expect_cancelled(run: Run, work: Work | None = None) -> None:
         kind = type(run.error).__name__
         raise NotYet(f"Cancelled from outside, your function raised {kind} instead. Let CancelledError through.")
     raise NotYet(
-        "Your function caught its cancellation and returned as if done. Raise CancelledError again: a bare raise."
+        "Your function caught its cancellation and returned as if done. Raise the CancelledError again, at the latest when all is cleaned up."
     )
 
 

@@ -214,7 +214,7 @@ class World:
         if run.cancelled:
             return (
                 f"Your function was cancelled, and ran on{self._place}. "
-                "After cleaning up, raise CancelledError again: a bare raise."
+                "After cleaning up, raise the CancelledError again."
             )
         if self._stops[0] == "busy":
             return (
