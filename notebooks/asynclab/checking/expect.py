@@ -230,7 +230,8 @@ def expect_cancelled(run: Run, work: Work | None = None) -> None:
         kind = type(run.error).__name__
         raise NotYet(f"Cancelled from outside, your function raised {kind} instead. Let CancelledError through.")
     raise NotYet(
-        "Your function caught its cancellation and returned as if done. Raise the CancelledError again, at the latest when all is cleaned up."
+        "Your function caught its cancellation and returned as if done. Raise the CancelledError again, at the latest "
+        "when all is cleaned up."
     )
 
 
