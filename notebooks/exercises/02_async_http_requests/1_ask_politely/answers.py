@@ -113,9 +113,11 @@ async def urlopen_on_the_loop(session, url):
 
 async def urlopen_in_a_thread(session, url):
     """you ask without the session that you were given"""
+
     def read():
         with urllib.request.urlopen(url) as response:
             return json.load(response)
+
     return await asyncio.to_thread(read)
 
 

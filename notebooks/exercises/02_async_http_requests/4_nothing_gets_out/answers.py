@@ -363,11 +363,13 @@ async def not_released_if_the_status_is_bad(session, url, timeout):
 
 async def request_left_running(session, url, timeout):
     """still running"""
+
     async def fetch():
         async with session.get(url) as response:
             if response.status >= 400:
                 return {"error": f"HTTP {response.status}"}
             return await response.json()
+
     task = asyncio.create_task(fetch())
     done, _ = await asyncio.wait([task], timeout=timeout)
     if not done:
@@ -381,7 +383,9 @@ async def request_left_running(session, url, timeout):
 async def clocks_of_the_socket_only(session, url, timeout):
     """Let one clock run for all of it"""
     try:
-        async with session.get(url, timeout=aiohttp.ClientTimeout(total=None, sock_connect=timeout, sock_read=timeout)) as response:
+        async with session.get(
+            url, timeout=aiohttp.ClientTimeout(total=None, sock_connect=timeout, sock_read=timeout)
+        ) as response:
             if response.status >= 400:
                 return {"error": f"HTTP {response.status}"}
             return await response.json()
@@ -509,6 +513,7 @@ async def wait_for(session, url, timeout):
             if not response.ok:
                 return {"error": f"HTTP {response.status}"}
             return await response.json(content_type=None)
+
     try:
         return await asyncio.wait_for(fetch(), timeout)
     except TimeoutError:
@@ -547,6 +552,7 @@ async def cancels_its_task(session, url, timeout):
             if response.status >= 400:
                 return {"error": f"HTTP {response.status}"}
             return await response.json()
+
     task = asyncio.create_task(fetch())
     try:
         done, _ = await asyncio.wait([task], timeout=timeout)

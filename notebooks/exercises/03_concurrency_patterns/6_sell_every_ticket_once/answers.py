@@ -5,6 +5,7 @@ import asyncio
 
 async def without_a_lock(store, buyers):
     """While one waits between `read` and `write`, others read the same number"""
+
     async def serve(buyer):
         left = await store.read()
         if left == 0:
@@ -12,11 +13,13 @@ async def without_a_lock(store, buyers):
         await store.write(left - 1)
         await buyer.pay()
         return left
+
     return await asyncio.gather(*[serve(buyer) for buyer in buyers])
 
 
 async def lock_for_each_buyer(store, buyers):
     """You make 8 locks"""
+
     async def serve(buyer):
         async with asyncio.Lock():
             left = await store.read()
@@ -25,12 +28,14 @@ async def lock_for_each_buyer(store, buyers):
             await store.write(left - 1)
         await buyer.pay()
         return left
+
     return await asyncio.gather(*[serve(buyer) for buyer in buyers])
 
 
 async def lock_never_taken(store, buyers):
     """Nobody takes your lock"""
     lock = asyncio.Lock()
+
     async def serve(buyer):
         left = await store.read()
         if left == 0:
@@ -38,12 +43,14 @@ async def lock_never_taken(store, buyers):
         await store.write(left - 1)
         await buyer.pay()
         return left
+
     return await asyncio.gather(*[serve(buyer) for buyer in buyers])
 
 
 async def lock_given_back_between(store, buyers):
     """Your lock does not hold from `read` to `write`"""
     lock = asyncio.Lock()
+
     async def serve(buyer):
         async with lock:
             left = await store.read()
@@ -53,12 +60,14 @@ async def lock_given_back_between(store, buyers):
             await store.write(left - 1)
         await buyer.pay()
         return left
+
     return await asyncio.gather(*[serve(buyer) for buyer in buyers])
 
 
 async def lock_around_the_write_only(store, buyers):
     """Your lock does not hold from `read` to `write`"""
     lock = asyncio.Lock()
+
     async def serve(buyer):
         left = await store.read()
         if left == 0:
@@ -67,12 +76,14 @@ async def lock_around_the_write_only(store, buyers):
             await store.write(left - 1)
         await buyer.pay()
         return left
+
     return await asyncio.gather(*[serve(buyer) for buyer in buyers])
 
 
 async def pays_with_the_lock_in_hand(store, buyers):
     """buyers pay one after another. Each holds the lock while it pays"""
     lock = asyncio.Lock()
+
     async def serve(buyer):
         async with lock:
             left = await store.read()
@@ -81,6 +92,7 @@ async def pays_with_the_lock_in_hand(store, buyers):
             await buyer.pay()
             await store.write(left - 1)
             return left
+
     return await asyncio.gather(*[serve(buyer) for buyer in buyers])
 
 
@@ -99,6 +111,7 @@ async def one_after_another(store, buyers):
 async def two_at_the_store(store, buyers):
     """was sold twice"""
     lock = asyncio.Semaphore(2)
+
     async def serve(buyer):
         async with lock:
             left = await store.read()
@@ -107,12 +120,14 @@ async def two_at_the_store(store, buyers):
             await store.write(left - 1)
         await buyer.pay()
         return left
+
     return await asyncio.gather(*[serve(buyer) for buyer in buyers])
 
 
 async def all_pay(store, buyers):
     """paid, and got no ticket"""
     lock = asyncio.Lock()
+
     async def serve(buyer):
         await buyer.pay()
         async with lock:
@@ -121,12 +136,14 @@ async def all_pay(store, buyers):
                 return None
             await store.write(left - 1)
             return left
+
     return await asyncio.gather(*[serve(buyer) for buyer in buyers])
 
 
 async def nobody_pays(store, buyers):
     """got a ticket, and did not pay"""
     lock = asyncio.Lock()
+
     async def serve(buyer):
         async with lock:
             left = await store.read()
@@ -134,24 +151,28 @@ async def nobody_pays(store, buyers):
                 return None
             await store.write(left - 1)
             return left
+
     return await asyncio.gather(*[serve(buyer) for buyer in buyers])
 
 
 async def sells_what_is_not_there(store, buyers):
     """8 tickets were sold, where there are 5"""
     lock = asyncio.Lock()
+
     async def serve(buyer):
         async with lock:
             left = await store.read()
             await store.write(left - 1)
         await buyer.pay()
         return left
+
     return await asyncio.gather(*[serve(buyer) for buyer in buyers])
 
 
 async def number_after_the_sale(store, buyers):
     """A ticket's number is what `read` gave"""
     lock = asyncio.Lock()
+
     async def serve(buyer):
         async with lock:
             left = await store.read()
@@ -161,12 +182,14 @@ async def number_after_the_sale(store, buyers):
             await store.write(left)
         await buyer.pay()
         return left
+
     return await asyncio.gather(*[serve(buyer) for buyer in buyers])
 
 
 async def never_writes(store, buyers):
     """the store says that 5 tickets are left, not 0"""
     left = await store.read()
+
     async def serve(buyer):
         nonlocal left
         if left == 0:
@@ -174,12 +197,14 @@ async def never_writes(store, buyers):
         mine, left = left, left - 1
         await buyer.pay()
         return mine
+
     return await asyncio.gather(*[serve(buyer) for buyer in buyers])
 
 
 async def writes_side_by_side(store, buyers):
     """buyers were at the store at once"""
     left = await store.read()
+
     async def serve(buyer):
         nonlocal left
         if left == 0:
@@ -188,12 +213,14 @@ async def writes_side_by_side(store, buyers):
         await store.write(left)
         await buyer.pay()
         return mine
+
     return await asyncio.gather(*[serve(buyer) for buyer in buyers])
 
 
 async def writes_later(store, buyers):
     """another was at the store. Hold one lock"""
     lock, first, taken, written = asyncio.Lock(), None, 0, 0
+
     async def serve(buyer):
         nonlocal first, taken, written
         async with lock:
@@ -207,12 +234,14 @@ async def writes_later(store, buyers):
             await store.write(first - written)
         await buyer.pay()
         return mine
+
     return await asyncio.gather(*[serve(buyer) for buyer in buyers])
 
 
 async def returns_nothing(store, buyers):
     """Return a list with a ticket's number or `None`"""
     lock = asyncio.Lock()
+
     async def serve(buyer):
         async with lock:
             left = await store.read()
@@ -220,6 +249,7 @@ async def returns_nothing(store, buyers):
                 await store.write(left - 1)
         if left:
             await buyer.pay()
+
     async with asyncio.TaskGroup() as group:
         for buyer in buyers:
             group.create_task(serve(buyer))
@@ -228,6 +258,7 @@ async def returns_nothing(store, buyers):
 async def sold_out_in_words(store, buyers):
     """buyer's ticket is `'sold out'`"""
     lock = asyncio.Lock()
+
     async def serve(buyer):
         async with lock:
             left = await store.read()
@@ -237,12 +268,14 @@ async def sold_out_in_words(store, buyers):
             await buyer.pay()
             return left
         return "sold out"
+
     return await asyncio.gather(*[serve(buyer) for buyer in buyers])
 
 
 async def lock_not_given_back(store, buyers):
     """waits for what can never happen"""
     lock = asyncio.Lock()
+
     async def serve(buyer):
         await lock.acquire()
         left = await store.read()
@@ -252,31 +285,37 @@ async def lock_not_given_back(store, buyers):
         lock.release()
         await buyer.pay()
         return left
+
     return await asyncio.gather(*[serve(buyer) for buyer in buyers])
 
 
 async def lock_without_async(store, buyers):
     """Write `async with`, not `with`"""
     lock = asyncio.Lock()
+
     async def serve(buyer):
         with lock:
             left = await store.read()
+
     return await asyncio.gather(*[serve(buyer) for buyer in buyers])
 
 
 async def read_without_await(store, buyers):
     """Write `await` before it"""
     lock = asyncio.Lock()
+
     async def serve(buyer):
         async with lock:
             left = store.read()
             await store.write(left - 1)
+
     return await asyncio.gather(*[serve(buyer) for buyer in buyers])
 
 
 async def acquire_without_await(store, buyers):
     """called acquire() and never awaited it"""
     lock = asyncio.Lock()
+
     async def serve(buyer):
         lock.acquire()
         left = await store.read()
@@ -285,12 +324,14 @@ async def acquire_without_await(store, buyers):
         await store.write(left - 1)
         await buyer.pay()
         return left
+
     return await asyncio.gather(*[serve(buyer) for buyer in buyers])
 
 
 async def appended_when_ready(store, buyers):
     """stands in its place. Return the tickets in the order of `buyers`"""
     lock, tickets = asyncio.Lock(), []
+
     async def serve(buyer):
         async with lock:
             left = await store.read()
@@ -299,6 +340,7 @@ async def appended_when_ready(store, buyers):
         if left:
             await buyer.pay()
         tickets.append(left or None)
+
     await asyncio.gather(*[serve(buyer) for buyer in buyers])
     return tickets
 
@@ -306,6 +348,7 @@ async def appended_when_ready(store, buyers):
 async def zero_when_none_is_left(store, buyers):
     """there is no ticket 0: return `None` when none is left"""
     lock = asyncio.Lock()
+
     async def serve(buyer):
         async with lock:
             left = await store.read()
@@ -314,12 +357,14 @@ async def zero_when_none_is_left(store, buyers):
         if left:
             await buyer.pay()
         return left
+
     return await asyncio.gather(*[serve(buyer) for buyer in buyers])
 
 
 async def tickets_sorted(store, buyers):
     """stands in its place. Return the tickets in the order of `buyers`"""
     lock = asyncio.Lock()
+
     async def serve(buyer):
         async with lock:
             left = await store.read()
@@ -328,6 +373,7 @@ async def tickets_sorted(store, buyers):
         if left:
             await buyer.pay()
         return left
+
     tickets = await asyncio.gather(*[serve(buyer) for buyer in reversed(buyers)])
     return [ticket or None for ticket in sorted(tickets, reverse=True)]
 
@@ -335,6 +381,7 @@ async def tickets_sorted(store, buyers):
 async def leaves_out_who_gets_none(store, buyers):
     """Return a list with a ticket's number or `None` for each of 8 buyers"""
     lock = asyncio.Lock()
+
     async def serve(buyer):
         async with lock:
             left = await store.read()
@@ -343,6 +390,7 @@ async def leaves_out_who_gets_none(store, buyers):
         if left:
             await buyer.pay()
         return left
+
     tickets = await asyncio.gather(*[serve(buyer) for buyer in buyers])
     return [ticket for ticket in tickets if ticket]
 
@@ -350,6 +398,7 @@ async def leaves_out_who_gets_none(store, buyers):
 async def five_at_a_time(store, buyers):
     """5 paid at once, where 8 have a ticket"""
     lock, places = asyncio.Lock(), asyncio.Semaphore(5)
+
     async def serve(buyer):
         async with places:
             async with lock:
@@ -359,12 +408,14 @@ async def five_at_a_time(store, buyers):
                 await store.write(left - 1)
             await buyer.pay()
             return left
+
     return await asyncio.gather(*[serve(buyer) for buyer in buyers])
 
 
 async def pays_twice(store, buyers):
     """got a ticket, and paid twice"""
     lock = asyncio.Lock()
+
     async def serve(buyer):
         async with lock:
             left = await store.read()
@@ -373,6 +424,7 @@ async def pays_twice(store, buyers):
             await store.write(left - 1)
         await buyer.pay()
         return left
+
     tickets = await asyncio.gather(*[serve(buyer) for buyer in buyers])
     await asyncio.gather(*[buyer.pay() for buyer, ticket in zip(buyers, tickets) if ticket])
     return tickets
@@ -394,6 +446,7 @@ async def pays_beside_the_write(store, buyers):
 async def tasks_of_nobody(store, buyers):
     """were still running. Await every task you start"""
     lock = asyncio.Lock()
+
     async def serve(buyer):
         async with lock:
             left = await store.read()
@@ -402,6 +455,7 @@ async def tasks_of_nobody(store, buyers):
             await store.write(left - 1)
         await buyer.pay()
         return left
+
     tasks = [asyncio.create_task(serve(buyer)) for buyer in buyers]
     return [await task for task in tasks]
 
@@ -409,6 +463,7 @@ async def tasks_of_nobody(store, buyers):
 async def cancelled_and_returns(store, buyers):
     """caught its cancellation and returned as if done"""
     lock = asyncio.Lock()
+
     async def serve(buyer):
         async with lock:
             left = await store.read()
@@ -417,6 +472,7 @@ async def cancelled_and_returns(store, buyers):
             await store.write(left - 1)
         await buyer.pay()
         return left
+
     try:
         return await asyncio.gather(*[serve(buyer) for buyer in buyers])
     except asyncio.CancelledError:
@@ -425,16 +481,19 @@ async def cancelled_and_returns(store, buyers):
 
 async def lock_in_a_function_of_its_own(store, buyers):
     lock = asyncio.Lock()
+
     async def take():
         async with lock:
             left = await store.read()
             await store.write(max(0, left - 1))
             return left or None
+
     async def serve(buyer):
         ticket = await take()
         if ticket is not None:
             await buyer.pay()
         return ticket
+
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(serve(buyer)) for buyer in buyers]
     return [task.result() for task in tasks]
@@ -454,6 +513,7 @@ async def main_task_at_the_store(store, buyers):
 
 async def counts_by_itself(store, buyers):
     left, lock = await store.read(), asyncio.Lock()
+
     async def serve(buyer):
         nonlocal left
         if not left:
@@ -463,6 +523,7 @@ async def counts_by_itself(store, buyers):
             await store.write(mine - 1)
         await buyer.pay()
         return mine
+
     return await asyncio.gather(*[serve(buyer) for buyer in buyers])
 
 
@@ -476,6 +537,7 @@ async def all_at_once_at_the_store(store, buyers):
 
 async def semaphore_of_one(store, buyers):
     place = asyncio.Semaphore(1)
+
     async def serve(buyer):
         await place.acquire()
         try:
@@ -488,11 +550,13 @@ async def semaphore_of_one(store, buyers):
             return None
         await buyer.pay()
         return left
+
     return await asyncio.gather(*map(serve, buyers))
 
 
 async def puts_back_what_is_not_paid(store, buyers):
     lock = asyncio.Lock()
+
     async def serve(buyer):
         async with lock:
             left = await store.read()
@@ -506,6 +570,7 @@ async def puts_back_what_is_not_paid(store, buyers):
                 await store.write(await store.read() + 1)
             raise
         return left
+
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(serve(buyer)) for buyer in buyers]
     return [task.result() for task in tasks]
@@ -513,6 +578,7 @@ async def puts_back_what_is_not_paid(store, buyers):
 
 async def lets_them_pay_when_cancelled(store, buyers):
     lock = asyncio.Lock()
+
     async def serve(buyer):
         async with lock:
             left = await store.read()
@@ -525,6 +591,7 @@ async def lets_them_pay_when_cancelled(store, buyers):
         finally:
             await payment
         return left
+
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(serve(buyer)) for buyer in buyers]
     return [task.result() for task in tasks]
@@ -532,6 +599,7 @@ async def lets_them_pay_when_cancelled(store, buyers):
 
 async def clerk_with_a_queue(store, buyers):
     line, tickets = asyncio.Queue(), {}
+
     async def clerk():
         left = await store.read()
         while True:
@@ -541,12 +609,14 @@ async def clerk_with_a_queue(store, buyers):
                 left -= 1
                 await store.write(left)
             sold.set()
+
     async def serve(buyer):
         sold = asyncio.Event()
         line.put_nowait((buyer, sold))
         await sold.wait()
         if tickets[buyer]:
             await buyer.pay()
+
     async with asyncio.TaskGroup() as group:
         task = group.create_task(clerk())
         async with asyncio.TaskGroup() as served:

@@ -262,12 +262,14 @@ async def handle_without_await(queue, handle, close):
 
 def plain_function(queue, handle, close):
     """Define it with `async def`"""
+
     async def run():
         try:
             while True:
                 await handle(await queue.get())
         finally:
             await close()
+
     return run()
 
 
@@ -399,9 +401,11 @@ async def ends_at_a_falsy_request(queue, handle, close):
 
 async def waits_before_it_closes(queue, handle, close):
     """ms after it could"""
+
     async def end():
         await asyncio.sleep(0.1)
         await close()
+
     try:
         while True:
             await _finish(asyncio.create_task(handle(await queue.get())))
@@ -429,6 +433,7 @@ async def waits_without_a_shield(queue, handle, close):
         work.result()
         if cancelled:
             raise asyncio.CancelledError
+
     try:
         while True:
             await finish(handle(await queue.get()))
@@ -448,6 +453,7 @@ async def shields_again_and_again(queue, handle, close):
 
 async def worker_beside(queue, handle, close):
     idle, stop = True, False
+
     async def work():
         nonlocal idle
         while not stop:
@@ -455,6 +461,7 @@ async def worker_beside(queue, handle, close):
             idle = False
             await handle(request)
             idle = True
+
     worker = asyncio.create_task(work())
     try:
         await asyncio.shield(worker)
@@ -482,10 +489,12 @@ async def one_except_around_all(queue, handle, close):
             work = asyncio.create_task(handle(request))
             await asyncio.shield(work)
     except asyncio.CancelledError:
+
         async def end():
             if work is not None:
                 await work
             await close()
+
         ending = asyncio.create_task(end())
         while not ending.done():
             try:
@@ -497,6 +506,7 @@ async def one_except_around_all(queue, handle, close):
 
 async def good_order_in_a_task_of_its_own(queue, handle, close):
     cancelled = asyncio.Event()
+
     async def in_good_order():
         stop = asyncio.create_task(cancelled.wait())
         while not cancelled.is_set():
@@ -508,6 +518,7 @@ async def good_order_in_a_task_of_its_own(queue, handle, close):
             await handle(request.result())
         stop.cancel()
         await close()
+
     task = asyncio.create_task(in_good_order())
     while not task.done():
         try:
