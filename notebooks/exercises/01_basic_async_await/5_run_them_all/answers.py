@@ -270,7 +270,7 @@ async def leaves_tasks_when_cancelled(jobs):
 
 
 async def swallows_its_cancellation(jobs):
-    """Raise CancelledError again"""
+    """Raise the CancelledError again"""
     tasks = {}
     try:
         async with asyncio.TaskGroup() as group:
