@@ -1,6 +1,6 @@
 """The process in which a learner's function is tried: it reads a request, answers, and waits for the next.
 
-Run as a script, it is spoken to through its standard input and output: see `process`.
+It is spoken to through its standard input and output: see `process`.
 """
 
 from __future__ import annotations
@@ -151,7 +151,3 @@ def receive(pipe: BinaryIO) -> bytes | None:
         return None
     message = pipe.read(struct.unpack("<I", size)[0])
     return message or None
-
-
-if __name__ == "__main__":
-    main()

@@ -23,6 +23,11 @@ from .worlds import OUT_OF_MEMORY
 _PATIENCE = 60.0  # seconds for a whole check; the process itself has less patience with a single world
 _IDLE = 1  # processes that are kept warm, of some 40 MB each
 
+# The folder of the notebooks comes last: a learner's random.py there takes no module's place.
+_PROGRAM = (
+    f"import sys; sys.path.append({str(Path(__file__).parents[2])!r}); from {__package__}.child import main; main()"
+)
+
 _idle: list[Process] = []  # warm, and waiting for a request
 _lock = threading.Lock()
 
@@ -57,16 +62,11 @@ class Process:
     def __init__(self) -> None:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed by `end`)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", f"{__package__}.child"],
+            [sys.executable, "-P", "-c", _PROGRAM],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
-            env={
-                **os.environ,
-                "PYTHONPATH": str(Path(__file__).parents[2]),
-                "PYTHONHASHSEED": "0",
-                "PYTHONWARNINGS": "",
-            },
+            env=os.environ | {"PYTHONHASHSEED": "0", "PYTHONWARNINGS": ""},
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
 
