@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -17,19 +17,26 @@ from ..page import style
 from ..page.html import bundle, image
 from ..page.numbers import duration, ratio
 from ..page.table import shorten, table
+from ..tracing.guess import Guessed, below, checked_guess, in_words, not_found
 from .runs import Progress, Runs, check_seconds, checked_variants, enter, look_up, run_once
 
 _TEXT = {"size": 10, "va": "center", "annotation_clip": False, "parse_math": False}
 
 
 async def compare(
-    title: str, variants: Mapping[str, Callable[[], Any]], *, repeats: int = 3, ideal: float | None = None
+    title: str,
+    variants: Mapping[str, Callable[[], Any]],
+    *,
+    repeats: int = 3,
+    ideal: float | None = None,
+    guess: Mapping[str, object] | None = None,
 ) -> Comparison:
     """Run each of `variants` `repeats` times and return the times, with ratios against the first variant.
 
     The variants take turns, so that a machine that slows down meanwhile slows them all. What a function returns is
     awaited if it can be. A variant that is a context manager too (such as `work.processes`) is entered before the
     clock starts and left at the end, whatever happens. `ideal` is the best time possible in seconds, if one is known.
+    `guess` says how many seconds each variant will take, or `...`: it is drawn over what was measured.
     Garbage is collected before each run; during the measurement the collector ignores all that existed before it.
 
     Meant for runs from a tenth of a millisecond to minutes: for less, let the variant repeat its work itself.
@@ -40,6 +47,7 @@ async def compare(
     _check_repeats(repeats)
     if ideal is not None:
         check_seconds("ideal", ideal)
+    guessed = _check_guess(guess, variants)
     times: dict[str, list[float]] = {name: [] for name in variants}
     values = {}
     with Progress(title) as progress, ExitStack() as started:
@@ -48,7 +56,7 @@ async def compare(
             progress.show(f"{name}, run {turn} of {repeats}", (turn - 1) / repeats)
             seconds, values[name] = await run_once(f'variant "{name}" failed in run {turn} of {repeats}', function)
             times[name].append(seconds)
-    return Comparison(title, {name: Runs(tuple(times[name]), values[name]) for name in variants}, ideal)
+    return Comparison(title, {name: Runs(tuple(times[name]), values[name]) for name in variants}, ideal, guessed)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -61,6 +69,7 @@ class Comparison:
     title: str
     measured: dict[str, Runs]
     ideal: float | None = None
+    guess: dict[str, float] = field(default_factory=dict)  # seconds, of the variants that were guessed
 
     @property
     def names(self) -> list[str]:
@@ -102,7 +111,12 @@ class Comparison:
             header.append("over ideal")
             rows = [[*row, ratio(self[row[0]].median / self.ideal)] for row in rows]
             notes.append(f"ideal: {duration(self.ideal)}; over ideal: the median over that.")
-        return "\n".join([table(header, rows, self.title), "", *notes])
+        return "\n".join([table(header, rows, self.title), "", *notes, *self._guess_in_words()])
+
+    def _guess_in_words(self) -> list[str]:
+        rows = [Guessed(name, seconds, self[name].median) for name, seconds in self.guess.items()]
+        length = max(self[name].slowest for name in self.names)
+        return [in_words(rows, length, "took {} more", "took {} less")] if rows else []
 
     def alt(self) -> str:
         """Return the findings in words, for those who do not see the figure."""
@@ -118,14 +132,14 @@ class Comparison:
             said[-1] += "."
         if self.ideal is not None:
             said.append(f"A dashed line marks the ideal, {duration(self.ideal)}.")
-        return " ".join(said)
+        return " ".join(said + self._guess_in_words())
 
     def plot(self) -> Figure:
         """Return the figure."""
         return draw_comparison(self)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        return bundle(image(self.plot(), self.alt()), self.text())
+        return bundle(image(self.plot(), self.alt()) + below(self._guess_in_words()), self.text())
 
     def __str__(self) -> str:
         return self.text()
@@ -138,6 +152,14 @@ class Comparison:
 def _check_repeats(repeats: int) -> None:
     if not isinstance(repeats, int) or repeats < 2:
         raise ValueError(f"repeats must be a whole number of at least 2, not {repeats!r}: one run proves nothing")
+
+
+def _check_guess(guess: Mapping[str, object] | None, variants: Mapping[str, Any]) -> dict[str, float]:
+    seconds = checked_guess(guess)
+    unknown = [name for name in guess or () if name not in variants]
+    if unknown:
+        raise ValueError(not_found(unknown, list(variants), "variant"))
+    return seconds
 
 
 def draw_comparison(result: Comparison) -> Figure:

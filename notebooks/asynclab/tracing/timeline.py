@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from html import escape
 from typing import NamedTuple
@@ -15,6 +15,7 @@ from ..page.html import bundle, image
 from ..page.numbers import duration, percent
 from ..page.table import shorten, table
 from .drawing import Record, draw_crowd, draw_tasks, lanes, plain, reason_in_words, shown_names, tree
+from .guess import Guessed, below, checked_guess, in_words, not_found
 from .recorder import TaskRow, Trace
 
 MANY = 30  # tasks: with more, a row for each would be too much to read
@@ -22,27 +23,44 @@ _LINES = 60  # of a table
 _REASONS = 8  # that a table gives of a task
 
 
-def trace(title: str = "", *, slow: float = 0.1, everything: bool = False, limit: int = 500_000) -> Timeline:
+def trace(
+    title: str = "",
+    guess: Mapping[str, object] | None = None,
+    *,
+    slow: float = 0.1,
+    everything: bool = False,
+    limit: int = 500_000,
+) -> Timeline:
     """Record what the tasks of a `with` block do; let the cell end with the result to see it.
 
-    `title` heads the picture. A run of `slow` seconds or more is marked as blocking the loop. `everything` and
-    `limit` are those of `asynclab.tracing.recorder.Trace`, which also lists the errors raised on entry.
+    `title` heads the picture. `guess` says for the name of each row after how many seconds it ends, or `...`: it is
+    drawn over what was measured, and told in words; TypeError or ValueError if a value makes no sense. A run of `slow`
+    seconds or more is marked as blocking the loop. `everything` and `limit` are those of
+    `asynclab.tracing.recorder.Trace`, which also lists the errors raised on entry.
 
         with trace("Two naps") as naps:
             await asyncio.gather(nap(), nap())
         naps
     """
-    return Timeline(title, slow=slow, everything=everything, limit=limit)
+    return Timeline(title, guess, slow=slow, everything=everything, limit=limit)
 
 
 class Timeline(Trace):
     """A trace that displays itself: a picture, its alternative text, and a table with the same facts."""
 
-    def __init__(self, title: str = "", *, slow: float = 0.1, everything: bool = False, limit: int = 500_000) -> None:
+    def __init__(
+        self,
+        title: str = "",
+        guess: Mapping[str, object] | None = None,
+        *,
+        slow: float = 0.1,
+        everything: bool = False,
+        limit: int = 500_000,
+    ) -> None:
         super().__init__(everything=everything, limit=limit)
         if not isinstance(title, str):
             raise TypeError(f"a trace's title is a string, not {title!r}")
-        self.title, self.slow = title, slow
+        self.title, self.slow, self.guess = title, slow, checked_guess(guess)
 
     @classmethod
     def of(cls, trace: Trace, title: str, opener: str) -> Timeline:
@@ -54,7 +72,8 @@ class Timeline(Trace):
     def plot(self, *, reasons: bool = True) -> Picture:
         """Return the picture; `reasons=False` leaves out what each task waited for."""
         record = Record(self)
-        return Picture(image(self._figure(record, reasons), _alt(self, record)), _table(self, record))
+        picture = image(self._figure(record, reasons), _alt(self, record))
+        return Picture(picture + below(_guess_in_words(self, record)), _table(self, record))
 
     def replay(self) -> Picture:
         """Return the picture with a slider that reveals it from left to right, and a button that moves the slider.
@@ -118,7 +137,7 @@ def _alt(timeline: Timeline, record: Record) -> str:
             name = shorten(names[row], 40)
             parts.append(f"{name}: {_outcome(row)}, {duration(row.created)} to {duration(end)}: {spent}.")
     parts += [f"In a thread or process: {len(record.work)} calls."] if record.work else []
-    return " ".join(parts + _truncated(timeline, record))
+    return " ".join(parts + _truncated(timeline, record) + _guess_in_words(timeline, record))
 
 
 def _table(timeline: Timeline, record: Record) -> str:
@@ -126,7 +145,35 @@ def _table(timeline: Timeline, record: Record) -> str:
     title = f"{shorten(plain(timeline.title), 90) or 'Timeline'}: {len(rows)} tasks in {duration(record.duration)}"
     title += f", event loop busy {percent(record.busy)}"
     text = _table_of_kinds(record, title) if len(record.tasks) > MANY else _table_of_tasks(record, title)
-    return "\n".join([text, *_truncated(timeline, record)])
+    return "\n".join([text, *_truncated(timeline, record), *_guess_in_words(timeline, record)])
+
+
+def _guess_in_words(timeline: Timeline, record: Record) -> list[str]:
+    """Return the sentences about the guess: none where nothing was guessed."""
+    if not timeline.guess:
+        return []
+    names = shown_names(record.tasks, record.opener)
+    guessed = _guessed_rows(timeline.guess, names)
+    ends = {row: record.duration if row.root else row.finished for row in guessed}
+    rows = [Guessed(names[row], seconds, ends[row]) for row, seconds in guessed.items()]
+    unknown = [name for name in timeline.guess if _row_called(name, names) is None]
+    known = [name for row, name in names.items() if not row.root]
+    said = [in_words(rows, record.duration), not_found(unknown, known, "task") if unknown else ""]
+    return [sentence for sentence in said if sentence]
+
+
+def _guessed_rows(guess: Mapping[str, float], names: Mapping[TaskRow, str]) -> dict[TaskRow, float]:
+    """Return the seconds guessed for each task; `names` are those shown."""
+    rows = {_row_called(name, names): seconds for name, seconds in guess.items()}
+    rows.pop(None, None)
+    return rows
+
+
+def _row_called(name: str, names: Mapping[TaskRow, str]) -> TaskRow | None:
+    """Return the task that is shown under that `name`, or else the only one that bears it."""
+    shown = [row for row, text in names.items() if text == plain(name)]
+    rows = shown or [row for row in names if row.name == name and not row.root]
+    return rows[0] if len(rows) == 1 else None
 
 
 def _truncated(timeline: Timeline, record: Record) -> list[str]:

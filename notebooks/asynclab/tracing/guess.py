@@ -1,0 +1,112 @@
+"""A learner's guess of when each row of a picture ends: checked, and told in words beside what was measured.
+
+Nothing else of the bench is imported but `page`: `compare` takes a guess as `trace` does.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from html import escape
+from numbers import Real
+from typing import NamedTuple
+
+from ..page.numbers import duration
+from ..page.table import shorten
+
+_SHOWN = 10  # names that are listed where a name is not found
+
+
+class Guessed(NamedTuple):
+    """A row that was guessed; times are in seconds."""
+
+    name: str
+    guess: float
+    end: float | None  # as measured; None if it had not ended
+
+
+def checked_guess(guess: Mapping[str, object] | None) -> dict[str, float]:
+    """Return the seconds that were guessed, by name, without those left as `...`.
+
+    Raises TypeError or ValueError, naming the key, unless each value is `...` or a time of at least 0 seconds.
+    """
+    if guess is None or guess is ...:
+        return {}
+    if not isinstance(guess, Mapping):
+        raise TypeError(f'a guess is written as {{"name of a row": seconds, …}}, not {shorten(repr(guess), 60)}')
+    return {name: _seconds(name, value) for name, value in guess.items() if _is_name(name) and value is not ...}
+
+
+def _is_name(name: object) -> bool:
+    if not isinstance(name, str):
+        raise TypeError(f"guess: {shorten(repr(name), 60)} is not the name of a row: write it in quotes")
+    return True
+
+
+def _seconds(name: str, value: object) -> float:
+    shown, write = shorten(repr(value), 60), "write the seconds until it ends, such as 0.5, or ... for no guess"
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f'guess["{name}"] is {shown}, which is not a number: {write}')
+    try:
+        seconds = float(value)
+    except OverflowError:
+        seconds = math.inf
+    if not 0 <= seconds < math.inf:
+        raise ValueError(f'guess["{name}"] is {shown}, and no time is so: {write}')
+    return seconds
+
+
+def not_found(names: Sequence[str], known: Sequence[str], kind: str) -> str:
+    """Return the sentence that nothing of this `kind` bears these names, and what they could have been."""
+    listed = [shorten(name, 40) for name in known[:_SHOWN]]
+    listed += [f"and {len(known) - len(listed)} more"] * (len(known) > len(listed))
+    called = " or ".join(f'"{shorten(name, 40)}"' for name in names[:_SHOWN])
+    return f"guess: no {kind} is called {called}; the {kind}s are {', '.join(listed) or 'none'}"
+
+
+def in_words(
+    rows: Sequence[Guessed], length: float, more: str = "ended {} later", less: str = "ended {} earlier"
+) -> str:
+    """Return one sentence about a guess, "" if there is none: how many are in order, and the largest miss.
+
+    `length` is that of the picture, in seconds: ends that lie closer than two hundredths of it are as one. A guess is
+    right if it is off by no more than a hundredth of a second, or a tenth of what was measured.
+    """
+    ended = [row for row in rows if row.end is not None]
+    said = [f"{shorten(row.name, 40)} had not ended" for row in rows if row.end is None]
+    if ended:
+        worst = max(ended, key=lambda row: abs(row.end - row.guess))
+        off = worst.end - worst.guess
+        if all(abs(row.end - row.guess) <= max(0.01, 0.1 * row.end) for row in ended):
+            miss = f"right within {duration(abs(off))}" if abs(off) >= 5e-4 else "right to the millisecond"
+        else:
+            miss = (
+                f"{shorten(worst.name, 40)} {(more if off > 0 else less).format(duration(abs(off)))} than you thought"
+            )
+        said.insert(0, miss)
+        if len(ended) > 1:
+            said.insert(0, _order(ended, length / 50))
+    return f"Your guess: {'; '.join(said)}." if said else ""
+
+
+def _order(rows: Sequence[Guessed], near: float) -> str:
+    """Return how many rows ended in the order guessed; what was guessed alike, or ended alike, is in any order."""
+    place, first = {}, -math.inf
+    for row in sorted(rows, key=lambda row: row.end):
+        if row.end - first > near:
+            first = row.end
+        place[row.name] = first
+    longest: list[float] = []  # the last place of the best run of each length
+    for _, at in sorted((row.guess, place[row.name]) for row in rows):
+        length = bisect_right(longest, at)
+        longest[length : length + 1] = [at]
+    count = len(longest)
+    if count == len(rows):
+        return "both in order" if count == 2 else f"all {count} in order"
+    return "in reverse order" if count == 1 else f"{count} of {len(rows)} in order"
+
+
+def below(sentences: Sequence[str]) -> str:
+    """Return the HTML that says `sentences` below a picture; "" if there is none."""
+    return f'<p style="margin:4px 0 8px">{"<br>".join(map(escape, sentences))}</p>' if sentences else ""

@@ -1,0 +1,94 @@
+"""A learner's guess: what is refused at once, and what is said of it beside the measurement."""
+
+import asyncio
+import html
+import math
+
+import pytest
+
+from asynclab import compare, trace
+from asynclab.tracing.guess import Guessed, checked_guess, in_words
+
+
+async def three_waits(guess=None):
+    with trace("Three waits", guess=guess) as waits:
+        async with asyncio.TaskGroup() as group:
+            for seconds in (0.06, 0.03):
+                group.create_task(asyncio.sleep(seconds), name=f"wait {seconds}")
+            group.create_task(asyncio.sleep(0.001))
+    return waits
+
+
+async def compared(guess):
+    variants = {"one": lambda: asyncio.sleep(0.01), "two": lambda: asyncio.sleep(0.02)}
+    return await compare("Two", variants, repeats=2, guess=guess)
+
+
+@pytest.mark.parametrize(
+    "guess, words",
+    [
+        ({"a": "0.3"}, r"guess\[\"a\"\] is '0.3', which is not a number: write the seconds until it ends"),
+        ({"a": None}, r'guess\["a"\] is None, which is not a number'),
+        ({"a": True}, r'guess\["a"\] is True, which is not a number'),
+        ({"a": -0.1}, r'guess\["a"\] is -0.1, and no time is so: write the seconds .* or \.\.\. for no guess'),
+        ({"a": ..., "b": math.nan}, r'guess\["b"\] is nan, and no time'),
+        ({"a": 10**400}, r'guess\["a"\] is 1000'),
+        ({7: 0.1}, "7 is not the name of a row"),
+        ([0.1], "a guess is written as"),
+    ],
+)
+def test_nonsense_is_refused_before_anything_runs(guess, words):
+    for guessing in (trace, lambda title, guess: asyncio.run(compare(title, {"a": None.__str__}, guess=guess))):
+        with pytest.raises((TypeError, ValueError), match=words):
+            guessing("Never begun", guess=guess)
+
+
+@pytest.mark.parametrize("guess", [{"three": 0.1}, {"one": 0.1, "three": ...}])
+def test_a_variant_that_is_not_there_is_refused(guess):
+    with pytest.raises(ValueError, match='no variant is called "three"; the variants are one, two'):
+        asyncio.run(compared(guess))
+
+
+@pytest.mark.parametrize("guess", [None, ..., {}, {"wait 0.06": ..., "sleep": ..., "no such task": ...}])
+def test_without_a_guess_nothing_is_said(guess):
+    waits = asyncio.run(three_waits(guess))
+    shown = waits._repr_mimebundle_()
+    assert not any("guess" in text.lower() for text in (*shown.values(), waits.alt()))
+
+
+def test_a_guess_is_told_in_the_picture_its_words_and_its_table():
+    waits = asyncio.run(three_waits({"wait 0.06": 5, "wait 0.03": 0.03, "sleep": ..., "wiat": 1, "nor this": ...}))
+    shown = waits._repr_mimebundle_()
+    for text in (shown["text/plain"], html.unescape(shown["text/html"]), waits.alt()):
+        assert "Your guess: both in order; wait 0.06 ended 4." in text
+        assert 'guess: no task is called "wiat"; the tasks are wait 0.06, wait 0.03, sleep' in text
+    both = asyncio.run(compared({"one": 9, "two": ...}))
+    for text in (both.text(), both._repr_mimebundle_()["text/html"], both.alt()):
+        assert "Your guess: one took 8.9" in text and "less than you thought" in text
+
+
+def rows(*pairs):
+    return [Guessed(name, *pair) for name, pair in zip("abcdef", pairs, strict=False)]
+
+
+@pytest.mark.parametrize(
+    "guessed, words",
+    [
+        (rows(), ""),
+        (rows((0.3, 0.301)), "right within 1.00 ms"),
+        (rows((0.3, 0.3)), "right to the millisecond"),
+        (rows((0.1, 0.1), (0.2, 0.21), (0.3, 0.33)), "all 3 in order; right within 30.0 ms"),
+        (rows((0.1, 0.3), (0.2, 0.2), (0.3, 0.1)), "in reverse order; a ended 200 ms later than you thought"),
+        (rows((0.1, 0.3), (0.2, 0.1), (0.9, 0.4)), "2 of 3 in order; c ended 500 ms earlier than you thought"),
+        (rows((0.3, 0.9), (0.3, 0.1)), "both in order; a ended 600 ms later than you thought"),
+        (rows((0.1, 0.302), (0.2, 0.301), (0.9, 0.3)), "all 3 in order; c ended 600 ms earlier than you thought"),
+        (rows((0.3, None), (0.3, 0.9)), "b ended 600 ms later than you thought; a had not ended"),
+        (rows((0.3, None)), "a had not ended"),
+    ],
+)
+def test_order_and_largest_miss(guessed, words):
+    assert in_words(guessed, 1.0) == (f"Your guess: {words}." if words else "")
+
+
+def test_what_is_left_open_is_no_guess():
+    assert checked_guess({"a": ..., "b": 0, "c": 1.5}) == {"b": 0.0, "c": 1.5}
