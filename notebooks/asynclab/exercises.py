@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import json
+from itertools import groupby
 from pathlib import Path
 
 from .checking.card import Outcome
@@ -24,15 +25,14 @@ _NOTEBOOKS = Path(__file__).parents[1]
 
 
 @functools.cache
-def _chapters() -> dict[str, list[Exercise]]:
-    """Return the exercises of each chapter, in order, by the chapter's name."""
-    folders = sorted(path for path in (_NOTEBOOKS / "exercises").iterdir() if path.name[:2].isdigit())
-    return {each.name: sorted(map(Exercise, each.glob("[0-9]*_*")), key=lambda ex: int(ex.id[2:])) for each in folders}
+def _exercises() -> list[Exercise]:
+    found = map(Exercise, (_NOTEBOOKS / "exercises").glob("[0-9][0-9]_*/[0-9]*_*"))
+    return sorted(found, key=lambda ex: (ex.chapter, int(ex.id.partition(".")[2])))
 
 
 def all_exercises() -> list[Exercise]:
-    """Return every exercise of the guide, in order."""
-    return [each for exercises in _chapters().values() for each in exercises]
+    """Return every exercise of the guide, in order, whether its chapter shows it or the notebook that goes deeper."""
+    return list(_exercises())
 
 
 def exercise(identifier: str) -> Exercise:
@@ -54,15 +54,16 @@ def progress(*, reset: bool = False) -> Report:
         kept.reset()
     records = kept.records()
     chapters = [
-        (_title(name), {each.id: status_of(records.get(each.id)) for each in exercises})
-        for name, exercises in _chapters().items()
+        (_title(number), {each.id: status_of(records.get(each.id)) for each in exercises})
+        for number, exercises in groupby(all_exercises(), lambda ex: ex.chapter)
     ]
     return Report(chapters, kept.news())
 
 
-def _title(chapter: str) -> str:
+def _title(chapter: int) -> str:
     """Return the heading of a chapter's notebook."""
-    cells = json.loads((_NOTEBOOKS / f"{chapter}.ipynb").read_text("utf-8"))["cells"]
+    [path] = (path for path in _NOTEBOOKS.glob(f"{chapter:02}_*.ipynb") if not path.stem.endswith("_deeper"))
+    cells = json.loads(path.read_text("utf-8"))["cells"]
     return "".join(cells[0]["source"]).partition("\n")[0].removeprefix("# ")
 
 

@@ -19,21 +19,25 @@ from urllib.parse import unquote
 from nbformat import NotebookNode
 
 import notebook_file
+from minutes import load_of
 
-CELLS = (25, 75)  # the exercises count for the least, not for the most
-CELLS_AT_START = (15, 60)  # of 00_start_here
+CELLS = (25, 60)  # a sitting
+CELLS_OF_SHORTER = (12, 60)  # of 00_start_here, and of what goes deeper
 PROSE = (0.4, 0.6)  # share of the cells
-LINES, LINES_OF_MOST, LINES_MEDIAN = 30, 12, 5  # of a code cell: at most, of nine in ten, of half of them
+LINES, LINES_OF_MOST, LINES_MEDIAN = 25, 10, 3  # of a code cell: at most, of nine in ten, of half of them
+COLUMNS = 100  # of a line of code
 SETUP_LINES = 6
-GOALS = (3, 5)  # after "You will be able to"
-PREDICTIONS = 3
+GOALS, GOALS_OF_DEEPER = (3, 5), (2, 5)  # after "You will be able to"
+PREDICTIONS, PREDICTIONS_OF_SHORTER = 3, 1
+MINUTES = 0.15  # the share by which the minutes promised may differ from those counted
 BYTES = 1_000_000
 ALT = 15  # characters
 
 OWN_TAGS = {"system", "exercise", "check", "slider"}
 NBVAL_TAGS = {"nbval-skip", "nbval-ignore-output", "nbval-check-output"}  # not nbval-raises-exception
 
-# Words that a heading must contain, and the chapters in which one must.
+DEEPER = "_deeper"  # ends the name of a notebook with what a chapter lets its readers skip
+# Words that a heading must contain, and the chapters in which one must; of what goes deeper, only a summary is asked.
 HEADINGS = {
     "summary": range(11),
     "common mistakes": range(1, 11),
@@ -51,11 +55,12 @@ _LINK = re.compile(r"\[([^\]]*)\]\(<?([^)\s>]+)>?(?:\s+\"[^\"]*\")?\)")
 _DEFINITION = re.compile(r"^ {0,3}\[[^\]]+\]:\s*<?(\S+?)>?\s*$", re.MULTILINE)
 _OUTSIDE = re.compile(r"\b(?:https?|wss?|ftp)://(?!127\.0\.0\.1|localhost|\{)[^\s\"']*")
 _VAGUE = {"here", "click here", "link", "this", "this link", "this page", "more", "read more"}
+_GUIDES_LOOP = "get_event_loop("  # the guide itself calls it, and its code is shown as it is
 _IN_CODE = {
     "# type:": "a comment for a type checker",
     "noqa": "a comment for a linter",
     "NBVAL": "a comment for nbval: use its tag",
-    "get_event_loop(": "use asyncio.get_running_loop()",
+    _GUIDES_LOOP: "use asyncio.get_running_loop()",
 }
 _MACHINE = re.compile(r"(?:/home|/Users|/root|[A-Z]:\\Users)[/\\]|python3\.\d+[/\\]|site-packages")
 
@@ -73,6 +78,16 @@ class Notebook:
         return int(self.path.name[:2]) if re.match(r"\d\d_", self.path.name) else -1
 
     @property
+    def is_deeper(self) -> bool:
+        """Whether it holds what a chapter lets its readers skip."""
+        return self.path.stem.endswith(DEEPER)
+
+    @property
+    def is_shorter(self) -> bool:
+        """Whether it may be shorter than a chapter, and have fewer parts."""
+        return self.is_deeper or self.number == 0
+
+    @property
     def code(self) -> list[NotebookNode]:
         """The code cells."""
         return notebook_file.code_cells(self.content)
@@ -81,17 +96,6 @@ class Notebook:
     def prose(self) -> list[NotebookNode]:
         """The markdown cells."""
         return [cell for cell in self.content.cells if cell.cell_type == "markdown"]
-
-    @property
-    def lesson(self) -> list[NotebookNode]:
-        """All cells but those of the section "Exercises", which takes as long as the learner likes."""
-        kept, inside = [], False
-        for cell in self.content.cells:
-            if cell.cell_type == "markdown" and (section := re.match(r"##[ \t]+(.+)", cell.source)):
-                inside = "exercises" in section[1].lower()
-            if not inside:
-                kept.append(cell)
-        return kept
 
     def headings(self) -> Iterator[tuple[int, str]]:
         """Yield (level, text) of every heading, in order."""
@@ -131,7 +135,7 @@ def name(notebook: Notebook) -> list[str]:
     """`NN_words_of_the_guide.ipynb`."""
     if re.fullmatch(r"\d\d(_[a-z0-9]+)+\.ipynb", notebook.path.name):
         return []
-    return [f"the file is to be called NN_words_of_the_guide.ipynb, not {notebook.path.name}"]
+    return [f"the file must be called NN_words_of_the_guide.ipynb, not {notebook.path.name}"]
 
 
 def opening(notebook: Notebook) -> list[str]:
@@ -141,20 +145,27 @@ def opening(notebook: Notebook) -> list[str]:
     title = f"# {notebook.number}. "
     if first.cell_type != "markdown" or not re.match(re.escape(title) + r"\S", first.source):
         complaints.append(f"the first cell begins with {title!r} and a title")
-    if not re.search(r"\bmin(utes)?\b", first.source):
-        complaints.append("the first cell says how many minutes the notebook takes")
     targets = {target.partition("#")[0] for _, target in _LINK.findall(first.source)}
-    for number in (notebook.number - 1, notebook.number + 1):
-        neighbours = {path.name for path in notebook.path.parent.glob(f"{number:02d}_*.ipynb")}
-        complaints += [f"the first cell links to {missing}" for missing in sorted(neighbours - targets)]
+    complaints += [f"the first cell links to {missing}" for missing in sorted(_neighbours(notebook) - targets)]
     head = "\n\n".join(cell.source for cell in notebook.content.cells[:5] if cell.cell_type == "markdown")
     goals = re.search(r"you will be able to[^\n]*\n\s*((?:^[ \t]*(?:[-*]|\d+\.)[ \t]+.+\n?)+)", head, re.I | re.M)
     count = len(re.findall(r"^(?:[-*]|\d+\.)[ \t]", goals[1], re.M)) if goals else 0
-    if not GOALS[0] <= count <= GOALS[1]:
-        complaints.append(f"near the top, 'You will be able to' and a list of {GOALS[0]} to {GOALS[1]}, not {count}")
+    least, most = GOALS_OF_DEEPER if notebook.is_deeper else GOALS
+    if not least <= count <= most:
+        complaints.append(f"near the top, 'You will be able to' and a list of {least} to {most}, not {count}")
     if "prerequisites" not in head.lower():
         complaints.append("near the top, the prerequisites")
     return complaints
+
+
+def _neighbours(notebook: Notebook) -> set[str]:
+    """Return the notebooks to which one must lead: the chapters beside it, and its chapter or what goes deeper."""
+    folder, number = notebook.path.parent, notebook.number
+    chapters = {path.name: int(path.name[:2]) for path in folder.glob("[0-9]*.ipynb") if not path.stem.endswith(DEEPER)}
+    if notebook.is_deeper:
+        return {name for name, chapter in chapters.items() if chapter in (number, number + 1)}
+    beside = {name for name, chapter in chapters.items() if abs(chapter - number) == 1}
+    return beside | {path.name for path in folder.glob(f"{notebook.path.stem}{DEEPER}.ipynb")}
 
 
 def setup_and_end(notebook: Notebook) -> list[str]:
@@ -178,16 +189,19 @@ def parts(notebook: Notebook) -> list[str]:
     complaints = [
         f"a heading with the words {words!r}"
         for words, chapters in HEADINGS.items()
-        if notebook.number in chapters and not any(words in text for text in found)
+        if notebook.number in chapters and not (notebook.is_deeper and words != "summary")
+        if not any(words in text for text in found)
     ]
     predictions = sum(len(re.findall(r"\*\*Predict", cell.source)) for cell in notebook.prose)
-    if notebook.number > 0 and predictions < PREDICTIONS:
-        complaints.append(f"at least {PREDICTIONS} questions marked **Predict**, not {predictions}")
+    least = PREDICTIONS_OF_SHORTER if notebook.is_shorter else PREDICTIONS
+    if predictions < least:
+        complaints.append(f"at least {least} questions marked **Predict**, not {predictions}")
     for cell in notebook.prose:
         opened, closed = (len(re.findall(tag, cell.source)) for tag in ("<details", "</details>"))
         if opened != closed:
             complaints.append(f"cell {cell.id!r}: {opened} <details> but {closed} </details>")
-    if notebook.number in SLIDER_CHAPTERS and not any("slider" in _tags(cell) for cell in notebook.code):
+    sliders = notebook.number in SLIDER_CHAPTERS and not notebook.is_deeper
+    if sliders and not any("slider" in _tags(cell) for cell in notebook.code):
         complaints.append("a cell tagged 'slider'")
     exercises = [i for i, cell in enumerate(notebook.code) if "exercise" in _tags(cell)]
     if "exercises" in " ".join(found) and not exercises:
@@ -241,7 +255,7 @@ def cell_ids(notebook: Notebook) -> list[str]:
     complaints = [f"cell id {each!r} occurs twice" for each in sorted({each for each in ids if ids.count(each) > 1})]
     for each in ids:
         if not re.fullmatch(r"(?=.*[a-z]{2})[a-z][a-z0-9]*(?:-[a-z0-9]+)*", each) or len(each) < 3:
-            complaints.append(f"cell id {each!r} is to be words: lower case letters, digits, hyphens")
+            complaints.append(f"cell id {each!r} must be words: lower case letters, digits, hyphens")
         elif re.fullmatch(r"(?=.*\d)[0-9a-f]{8}(-[0-9a-f]{4,})*", each):
             complaints.append(f"cell id {each!r} is a random number")
     return complaints
@@ -250,23 +264,33 @@ def cell_ids(notebook: Notebook) -> list[str]:
 def budgets(notebook: Notebook) -> list[str]:
     """As many cells as can be read in a sitting, half of them prose, and code that fits in a glance."""
     complaints = []
-    cells, (least, most) = len(notebook.content.cells), CELLS if notebook.number else CELLS_AT_START
-    if cells < least:
-        complaints.append(f"at least {least} cells, not {cells}")
-    if len(notebook.lesson) > most:
-        complaints.append(f"at most {most} cells beside the exercises, not {len(notebook.lesson)}")
+    cells, (least, most) = len(notebook.content.cells), CELLS_OF_SHORTER if notebook.is_shorter else CELLS
+    if not least <= cells <= most:
+        complaints.append(f"{least} to {most} cells, not {cells}")
     share = len(notebook.prose) / cells
     if not PROSE[0] <= share <= PROSE[1]:
         complaints.append(f"{PROSE[0]:.0%} to {PROSE[1]:.0%} of the cells are prose, not {share:.0%}")
-    complaints += [
-        f"cell {cell.id!r}: at most {LINES} lines, not {_lines(cell)}" for cell in notebook.code if _lines(cell) > LINES
-    ]
+    for cell in notebook.code:
+        if _lines(cell) > LINES:
+            complaints.append(f"cell {cell.id!r}: at most {LINES} lines, not {_lines(cell)}")
+        if (widest := max(map(len, cell.source.splitlines()), default=0)) > COLUMNS:
+            complaints.append(f"cell {cell.id!r}: at most {COLUMNS} columns, not {widest}")
     lines = sorted(map(_lines, notebook.code)) or [0]
     if lines[math.ceil(0.9 * len(lines)) - 1] > LINES_OF_MOST:
         complaints.append(f"nine code cells in ten have at most {LINES_OF_MOST} lines; the lengths are {lines}")
     if statistics.median(lines) > LINES_MEDIAN:
         complaints.append(f"half of the code cells have at most {LINES_MEDIAN} lines; the lengths are {lines}")
     return complaints
+
+
+def minutes(notebook: Notebook) -> list[str]:
+    """What the first cell promises is what the notebook takes, as `minutes.py` counts it."""
+    if not (found := re.search(r"\b(\d+) minutes\b", notebook.content.cells[0].source)):
+        return ["the first cell says how long the notebook takes, such as “60 minutes”"]
+    promised, counted = int(found[1]), load_of(notebook.content, notebook.path.stem).minutes
+    if abs(promised - counted) <= MINUTES * counted:
+        return []
+    return [f"the first cell promises {promised} minutes; counted are {counted:.0f}"]
 
 
 def code(notebook: Notebook) -> list[str]:
@@ -276,7 +300,11 @@ def code(notebook: Notebook) -> list[str]:
         if not cell.source.strip():
             complaints.append(f"cell {cell.id!r} is empty")
         complaints += [f"cell {cell.id!r}: {url} is outside this machine" for url in _OUTSIDE.findall(cell.source)]
-        complaints += [f"cell {cell.id!r}: {text!r}: {why}" for text, why in _IN_CODE.items() if text in cell.source]
+        complaints += [
+            f"cell {cell.id!r}: {text!r}: {why}"
+            for text, why in _IN_CODE.items()
+            if text in cell.source and not (text == _GUIDES_LOOP and cell.id.startswith("guide-"))
+        ]
     return complaints
 
 
@@ -407,6 +435,6 @@ def _broken(notebook: Notebook, target: str) -> str:
 
 Check = Callable[[Notebook], list[str]]
 CHECKS: tuple[Check, ...] = (
-    name, opening, setup_and_end, parts, heading_levels, metadata, cell_ids, budgets, code, size, freshness, outputs,
-    images, links,
+    name, opening, setup_and_end, parts, heading_levels, metadata, cell_ids, budgets, minutes, code, size,
+    freshness, outputs, images, links,
 )  # fmt: skip

@@ -111,7 +111,6 @@ FAULTS: dict[str, list[tuple[Callable[[Notebook], None], str]]] = {
     "opening": [
         (edit("title", "# 2. A", "# A"), "begins with '# 2. '"),
         (edit("title", "# 2. A", "# 1. A"), "begins with '# 2. '"),
-        (edit("title", "minutes", "hours"), "how many minutes"),
         (edit("goals", "You will be able to", "We shall see"), "'You will be able to'"),
         (edit("goals", "- wait\n", ""), "list of 3 to 5, not 2"),
         (edit("goals", "- wait\n", "- wait\n" * 4), "list of 3 to 5, not 6"),
@@ -152,19 +151,30 @@ FAULTS: dict[str, list[tuple[Callable[[Notebook], None], str]]] = {
     "cell_ids": [
         (put("count", "order", "id"), "'order' occurs twice"),
         *((put("count", bad, "id"), why) for bad, why in [
-            ("3f2a9c1e", "is to be words"), ("a1b2c3d4", "is to be words"), ("cafe12ad", "random number"),
+            ("3f2a9c1e", "must be words"), ("a1b2c3d4", "must be words"), ("cafe12ad", "random number"),
             ("ab", "words"), ("Count", "words"), ("a_count", "words"), ("c-", "words"),
             ("ace01234-1234-5678-9abc-def012345678", "random number"),
         ]),
     ],
     "budgets": [
-        (drop("done"), "at least 25 cells, not 24"),
-        (insert(*[new_code_cell("x", id=f"l{i}") for i in range(54)]), "at most 75 cells beside the exercises, not 76"),
+        (drop("done"), "25 to 60 cells, not 24"),
+        (insert(*[new_code_cell("x", id=f"l{i}") for i in range(36)]), "25 to 60 cells, not 61"),
         (insert(*[new_code_cell("x = 1", id=f"line-{i}") for i in range(8)]), "are prose, not 36%"),
         (insert(*[new_markdown_cell("Words.", id=f"line-{i}") for i in range(10)]), "are prose, not 63%"),
-        (add("count", "\nx = 1" * 30), "'count': at most 30 lines, not 31"),
+        (add("count", "\nx = 1" * 25), "'count': at most 25 lines, not 26"),
+        (add("count", "  # " + 70 * "x"), "'count': at most 100 columns, not 1"),
         (lambda n: [add(name, "\nx = 1" * 12)(n) for name in ("count", "order")], "nine code cells in ten"),
         (lambda n: [add(cell.id, "\nx = 1" * 5)(n) for cell in n.code[:9]], "half of the code cells"),
+    ],
+    "minutes": [
+        (edit("title", "minutes", "hours"), "how long the notebook takes"),
+        (edit("title", "10", "12"), "promises 12 minutes; counted are 10"),
+        (edit("title", "10", "8"), "promises 8 minutes"),
+        *((fault, "promises 10 minutes; counted are 1") for fault in (
+            add("summary", " word" * 400), add("count", "\nx = 1" * 25), add("what-else", "\n\n**Predict.** And?" * 2),
+            put("order", ["slider"], "metadata", "tags"),
+            put("order", [new_output("display_data", {"text/html": FIGURE.format("one")})] * 3, "outputs"),
+        )),
     ],
     "code": [
         (put("count", " \n", "source"), "is empty"),
@@ -234,20 +244,29 @@ def test_a_wrong_file_name_is_named(sample: Notebook, name: str) -> None:
     assert rules.name(Notebook(sample.path.with_name(name), sample.content))
 
 
-def test_the_neighbours_are_linked_as_far_as_they_exist(tmp_path: Path) -> None:
-    for number, name in enumerate(("00_a.ipynb", "01_b.ipynb", "02_c.ipynb")):
-        notebook_file.write(tmp_path / name, sample_notebook.sample(number))
-    path = tmp_path / "01_b.ipynb"
-    assert rules.opening(Notebook(path, sample_notebook.sample(1, ["00_a.ipynb", "02_c.ipynb"]))) == []
-    assert rules.opening(Notebook(path, sample_notebook.sample(1, ["00_a.ipynb"]))) == [
-        "the first cell links to 02_c.ipynb"
+@pytest.mark.parametrize(
+    ("name", "links"),
+    [
+        ("01_b", ["00_a.ipynb", "01_b_deeper.ipynb", "02_c.ipynb"]),
+        ("01_b_deeper", ["01_b.ipynb", "02_c.ipynb"]),
+        ("02_c", ["01_b.ipynb"]),
+    ],
+)
+def test_the_neighbours_are_linked_as_far_as_they_exist(name: str, links: list[str], tmp_path: Path) -> None:
+    for each in ("00_a", "01_b", "01_b_deeper", "02_c"):
+        notebook_file.write(tmp_path / f"{each}.ipynb", sample_notebook.sample(int(each[:2])))
+    path, number = tmp_path / f"{name}.ipynb", int(name[:2])
+    assert rules.opening(Notebook(path, sample_notebook.sample(number, links))) == []
+    assert rules.opening(Notebook(path, sample_notebook.sample(number, links[1:]))) == [
+        f"the first cell links to {links[0]}"
     ]
 
 
-def test_the_first_notebook_may_be_shorter_and_needs_fewer_parts(tmp_path: Path) -> None:
-    notebook = Notebook(tmp_path / "00_sample.ipynb", sample_notebook.sample(0))
+@pytest.mark.parametrize("name", ["00_sample", "02_sample_deeper"])
+def test_the_first_notebook_and_what_goes_deeper_need_fewer_parts(name: str, tmp_path: Path) -> None:
+    notebook = Notebook(tmp_path / f"{name}.ipynb", sample_notebook.sample(int(name[:2])))
     drop("mistakes", "mistake", "exercises", "exercise", "check", "quiz", "slide", "claims", "claim", "done")(notebook)
-    assert len(notebook.content.cells) == 15
+    edit("title", "10 minutes", "6 minutes")(notebook)
     sample_notebook.executed(notebook.content)
     assert [complaint for check in rules.CHECKS for complaint in check(notebook)] == []
 
@@ -264,6 +283,7 @@ def test_the_first_notebook_may_be_shorter_and_needs_fewer_parts(tmp_path: Path)
         show(text_html=FIGURE.format("three tasks that wait side by side"), text_plain="3 tasks"),
         prints("CELL.py:1: RuntimeWarning: coroutine 'f' was never awaited", "stderr"),
         put("count", "wait-0-3-seconds", "id"),
+        lambda n: [add("count", "\nasyncio.get_event_loop()")(n), put("count", "guide-limiter", "id")(n)],
         put("count", "decade", "id"),
     ],
 )

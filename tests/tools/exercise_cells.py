@@ -38,7 +38,7 @@ def fill(notebook: NotebookNode, exercises: list[Exercise]) -> bool:
 def _cells(ex: Exercise) -> Iterator[NotebookNode]:
     """Yield the cells of one exercise: its task, its stub, its check."""
     slug = ex.folder.name.partition("_")[2].replace("_", "-")
-    title = f"### Exercise {ex.id}. {ex.title} {'★' * ex.stars}"
+    title = f"### Exercise {ex.id}. {ex.title} {'★' * ex.stars} ({ex.minutes} minutes)"
     task = re.sub(r"(?<!\n)\n(?![\n\-*\d])", " ", ex.task)
     prose = f"{title}\n\n{task}\n\nA step further: `ex.hint()`. Our way: `ex.solution()`."
     yield nbformat.v4.new_markdown_cell(prose, id=slug)

@@ -21,7 +21,7 @@ waits"""
 
 # (id, source) is prose; (id, source, tags) is code.
 _CELLS: list[tuple[str, str] | tuple[str, str, list[str]]] = [
-    ("title", "# {n}. A sample\n\nAbout 30-45 minutes.{neighbours}"),
+    ("title", "# {n}. A sample\n\n10 minutes.{neighbours}"),
     ("goals", "You will be able to\n\n- begin\n- wait\n- end\n\nPrerequisites: none.\n\n[How long?](#How-long-is-it?)"),
     ("setup", "import asyncio\n\nfrom asynclab import begin, end, trace\n\nbegin()", []),
     ("how-long", "## How long *is* it?\n\n" + _PREDICT),

@@ -25,11 +25,12 @@ _SECTIONS = ("To do", "Hints", "Praise", "Why")  # of a task.md, after the task 
 
 
 class Exercise:
-    """One exercise: what stands in its `folder`, which is called like "3_stop_the_others", in a folder of its chapter.
+    """One exercise: what stands in its `folder`, called like "3_stop_the_others", in a folder called like its notebook.
 
-    `task.md` has its title and task, then sections: "To do" (an order), "Hints" (a list), "Praise" (what a right
-    answer has shown) and "Why" (about the solution). `stub.py` is what the learner begins with, `solution.py` our way,
-    `check.py` the check, `answers.py` right and wrong answers. See CONTRIBUTING.md.
+    `task.md` has its title, with stars for how hard it is and the minutes that it takes, and its task; then sections:
+    "To do" (an order), "Hints" (a list), "Praise" (what a right answer has shown) and "Why" (about the solution).
+    `stub.py` is what the learner begins with, `solution.py` our way, `check.py` the check, `answers.py` right and wrong
+    answers. See CONTRIBUTING.md.
 
     Raises ValueError if a part is missing or does not fit the others.
     """
@@ -41,12 +42,13 @@ class Exercise:
         self._stub_function = list(functions_in(folder / "stub.py").values())[-1]
         self.name = self._stub_function.__name__
         heading, self.task, self.sections = _read(folder / "task.md")
-        self.title = heading.rstrip(" ★")
-        self.stars = heading.count("★")
+        if not (parts := re.fullmatch(r"(.+) (★+) (\d+) minutes", heading)):
+            raise ValueError(f"{folder / 'task.md'} begins with a title like `# Stop the others ★★ 8 minutes`")
+        self.title, self.stars, self.minutes = parts[1], len(parts[2]), int(parts[3])
         self.hints = [" ".join(each.split()) for each in re.split(r"^\d+\. ", self.sections["Hints"], flags=re.M)[1:]]
         self._hinted = self._attempts = 0
-        if len(self.hints) < 2 or not self.stars:
-            raise ValueError(f"{folder / 'task.md'} needs a title with stars, and two hints or more")
+        if len(self.hints) < 2:
+            raise ValueError(f"{folder / 'task.md'} needs two hints or more")
 
     @functools.cached_property
     def solution_function(self) -> Callable[..., Any]:
@@ -234,7 +236,7 @@ def _read(path: Path) -> tuple[str, str, dict[str, str]]:
     sections = {title.strip(): text.strip() for title, text in zip(rest[::2], rest[1::2], strict=True)}
     heading, _, task = first.strip().partition("\n")
     if not heading.startswith("# ") or tuple(sections) != _SECTIONS:
-        raise ValueError(f"{path} is to have a title, a task, and the sections {', '.join(_SECTIONS)}, in this order")
+        raise ValueError(f"{path} must have a title, a task, and the sections {', '.join(_SECTIONS)}, in this order")
     return heading.removeprefix("# ").strip(), task.strip(), sections
 
 

@@ -14,7 +14,7 @@ from asynclab.checking.exercise import Exercise
 from asynclab.checking.progress import VARIABLE
 
 FILES = {
-    "task.md": """# Double ★
+    "task.md": """# Double ★ 2 minutes
 
 Write `double`, which waits a little and returns twice its number.
 

@@ -161,12 +161,19 @@ def test_an_exercise_is_found_by_its_id_and_is_always_the_same() -> None:
 
 @pytest.mark.parametrize(
     ("task", "message"),
-    [("Double it.", "is to have a title"), ("# Double\n\nIt.", "sections"), (None, "stars, and two hints")],
+    [
+        ("Double it.", "must have a title"),
+        ("# Double\n\nIt.", "sections"),
+        ("# Double ★\n", "a title like"),
+        (None, "two hints"),
+    ],
 )
 def test_a_task_that_lacks_a_part_is_refused(task: str | None, message: str, tmp_path: Path) -> None:
     from .conftest import FILES
 
     text = FILES["task.md"].replace("2. `2`,", "`2`,") if task is None else task
+    if task == "# Double ★\n":
+        text = FILES["task.md"].replace(" 2 minutes", "")
     with pytest.raises(ValueError, match=message):
         make(tmp_path, task=text)
 
