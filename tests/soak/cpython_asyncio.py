@@ -140,7 +140,7 @@ class Outcomes(unittest.TestResult):
 def main(way: str, *names: str) -> None:
     """Run the tests of these names; write what became of each into the working directory."""
     outcomes = Outcomes(Traces().check if way == "traced" else lambda: None)
-    # In the background an interrupt is ignored, and a test of it would wait for ever.
+    # In the background an interrupt is ignored, and a test of it would wait forever.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     gc.freeze()  # many of the tests collect garbage: they need not look at all that is imported here
     unittest.defaultTestLoader.loadTestsFromNames(names).run(outcomes)

@@ -95,7 +95,7 @@ def _answer(request: dict[str, Any]) -> Any:
 
 
 def _nobody_answers(prompt: object = "") -> str:
-    raise RuntimeError("input() waits for somebody at a keyboard: take what you need as an argument")
+    raise RuntimeError("input() waits for a keyboard: take what you need as an argument")
 
 
 def _make_trace() -> Any:

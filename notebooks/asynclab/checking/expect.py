@@ -115,7 +115,7 @@ def expect_each_once(work: Work, wanted: Sequence[Any]) -> None:
             times = often(begun.count(surplus[0]))
             raise NotYet(f"{work.call(surplus[0])} was run {times}. Once is enough: keep what it gave.")
         raise NotYet(
-            f"{work.call(surplus[0])} was run, which nobody asked for. Run what you are given, and nothing else."
+            f"{work.call(surplus[0])} was run, which was not asked for. Run what you are given, and nothing else."
         )
     for call in work.calls:
         if call.outcome in ("pending", "cancelled"):
@@ -177,9 +177,7 @@ def expect_at_once(most: int, limit: int, places: Uses, what: str, possible: int
             f"{much}. You make {places.made} semaphores, and each lets its own through. Make one, for all of them."
         )
     if places.made and not places.taken:
-        raise NotYet(
-            f"{much}. Nobody takes a place in your semaphore: write `async with` and its name where one begins."
-        )
+        raise NotYet(f"{much}. Your semaphore is never acquired: write `async with` and its name where one begins.")
     if places.taken == 1:
         raise NotYet(f"{much}. They share the one place that was taken around all of them. Let each take a place.")
     if places.taken and most == possible:
@@ -249,7 +247,7 @@ def held_the_loop(run: Run) -> str:
         instead = "Await `asyncio.sleep` instead."
     elif call.startswith("a wait for a thread"):
         instead = "Await what the thread gives, as `asyncio.to_thread` and `loop.run_in_executor` let you."
-    return f"{call[0].upper()}{call[1:]} held the event loop: meanwhile nobody else could run. {instead}"
+    return f"{call[0].upper()}{call[1:]} held the event loop: no other task could run meanwhile. {instead}"
 
 
 # Words ----------------------------------------------------------------------------------------------------------

@@ -300,7 +300,7 @@ def expect_no_blocking(run: Run) -> None:
     """Expect that nothing held the event loop, a client that blocks above all."""
     if run.blocking and run.blocking[0].startswith("A request that blocks"):
         raise NotYet(
-            f"{run.blocking[0]} held the event loop: meanwhile nobody else could run. Ask with a session of aiohttp: "
+            f"{run.blocking[0]} held the event loop: no other task could run meanwhile. Ask with a session of aiohttp: "
             "`async with session.get(url) as response:`."
         )
     expect_free_loop(run)

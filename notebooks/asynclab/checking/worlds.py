@@ -143,7 +143,7 @@ class World:
         return run
 
     def cancel(self) -> None:
-        """Cancel from outside what is watched, once this turn of the loop is over: for a function that works for ever.
+        """Cancel from outside what is watched, once this turn of the loop is over: for a function that works forever.
 
         A task that the check starts beforehand may do so when there is nothing left to do.
         """
@@ -238,7 +238,7 @@ class World:
             return f"Your function started tasks without end{self._where(first)}. Check what ends that loop."
         if isinstance(first, virtual_time.Deadlock):
             return (
-                f"Your function holds the event loop for ever{self._where(first)}: it waits there for what only the "
+                f"Your function holds the event loop forever{self._where(first)}: it waits there for what only the "
                 "loop could do. Await that instead."
             )
         if isinstance(first, MemoryError):
@@ -246,8 +246,8 @@ class World:
             return OUT_OF_MEMORY
         if isinstance(first, asyncio.CancelledError):
             return (
-                f"Your function ended with CancelledError, though nobody cancelled it{self._where(first)}. A task that "
-                "was cancelled raises it in whoever awaits the task, or asks for its result."
+                f"Your function ended with CancelledError, though it was not cancelled{self._where(first)}. A task "
+                "that was cancelled raises it in whoever awaits the task, or asks for its result."
             )
         try:
             text = " ".join(str(first).split())

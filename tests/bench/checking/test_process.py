@@ -164,7 +164,7 @@ ENDINGS = [
     (waits_for_nothing, "waits for what can never happen, line 2 “await asyncio.Event().wait()”"),
     (polls, "goes on without end, line 3 “await asyncio.sleep(0)”"),
     (blocks, "`time.sleep(3600)`, line 2 “time.sleep(3600)” held the event loop"),
-    (reads_from_the_keyboard, "input() waits for somebody at a keyboard"),
+    (reads_from_the_keyboard, "input() waits for a keyboard"),
     (recurses, "raised RecursionError"),
 ]
 

@@ -189,7 +189,7 @@ PROGRAMS = {
             runs = [watch(f, function) for _ in range(5)]
             assert all(3 <= run.value < 3.001 and not run.blocking for run in runs), runs
     """,
-    "a thread may go on when the function has ended, and not for ever": """
+    "a thread may go on when the function has ended, and not forever": """
         async def f(seconds):
             threading.Thread(target=lambda: [time.sleep(1) for _ in range(seconds)], daemon=True).start()
         assert watch(f, 10).value is None
@@ -250,7 +250,7 @@ PROGRAMS = {
         assert watch(f, group, may_raise=JobError).error is group
         told = watch(f, ExceptionGroup("", [KeyError("k"), JobError("b")]), may_raise=JobError)
         assert told.startswith("Your function raised KeyError ('k') and 1 more error, line"), told
-        assert "though nobody cancelled it" in watch(f, asyncio.CancelledError())
+        assert "though it was not cancelled" in watch(f, asyncio.CancelledError())
     """,
     "counts of semaphores": """
         async def f():

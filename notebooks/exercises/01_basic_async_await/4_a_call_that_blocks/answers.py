@@ -8,7 +8,7 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 
 async def async_around_it(query, names):
-    """held the event loop: meanwhile nobody else could run. Hand it to `asyncio.to_thread` instead"""
+    """held the event loop: no other task could run meanwhile. Hand it to `asyncio.to_thread` instead"""
 
     async def ask(name):
         return query(name)
@@ -17,7 +17,7 @@ async def async_around_it(query, names):
 
 
 async def lets_others_run_in_between(query, names):
-    """held the event loop: meanwhile nobody else could run. Hand it to `asyncio.to_thread` instead"""
+    """held the event loop: no other task could run meanwhile. Hand it to `asyncio.to_thread` instead"""
     answers = []
     for name in names:
         answers.append(query(name))
@@ -35,7 +35,7 @@ async def the_first_one_itself(query, names):
 
 
 async def calls_it_soon(query, names):
-    """held the event loop: meanwhile nobody else could run. Hand it to `asyncio.to_thread` instead"""
+    """held the event loop: no other task could run meanwhile. Hand it to `asyncio.to_thread` instead"""
     loop, futures = asyncio.get_running_loop(), []
     for name in names:
         future = loop.create_future()

@@ -28,7 +28,7 @@ async def awaits_what_blocks(jobs):
 
 
 async def blocks_in_its_task(jobs):
-    """held the event loop: meanwhile nobody else could run. Hand it to `asyncio.to_thread` instead"""
+    """held the event loop: no other task could run meanwhile. Hand it to `asyncio.to_thread` instead"""
 
     async def call(job):
         return await job() if inspect.iscoroutinefunction(job) else job()

@@ -106,7 +106,7 @@ async def one_blank_left(session, url):
 
 
 async def urlopen_on_the_loop(session, url):
-    """held the event loop: meanwhile nobody else could run. Ask with a session of aiohttp"""
+    """held the event loop: no other task could run meanwhile. Ask with a session of aiohttp"""
     with urllib.request.urlopen(url) as response:
         return json.load(response)
 

@@ -30,7 +30,7 @@ async def one_place_around_all(session, urls):
 
 
 async def semaphore_not_used(session, urls):
-    """Nobody takes a place in your semaphore"""
+    """Your semaphore is never acquired"""
     places = asyncio.Semaphore(5)
 
     async def fetch(url):

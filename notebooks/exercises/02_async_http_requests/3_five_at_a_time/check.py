@@ -96,6 +96,6 @@ def expect_five(run, server, peak, places, number):
     expect_at_once(most, LIMIT, places, "requests", number)
     expect(
         server.idle < 0.002,
-        f"for {server.idle:.2g} seconds none of your requests was under way. How long one takes, nobody knows: wait "
+        f"for {server.idle:.2g} seconds none of your requests was under way. You cannot know how long one takes: wait "
         "for the requests themselves, not for a time.",
     )

@@ -80,7 +80,7 @@ def draw(world):
         # More than `timeout` in all, and less of it for the headers, and for the body after them.
         Case("half of an answer in time", "/slow-body", {"delay": 0.2, "duration": 0.2}, 0.3, TIMED_OUT),
         Case("a dropped connection", "/drop", {}, 10.0),
-        Case("a connection that was dropped amid the body", "/reset", {}, 10.0),
+        Case("a connection that was dropped in the middle of the body", "/reset", {}, 10.0),
         Case("an answer that is no JSON", "/malformed", {}, 10.0),
         Case("an address that leads in a circle", "/redirect-loop", {}, 10.0),
         Case("a page of HTML", "/scripted", page, 10.0),

@@ -52,7 +52,7 @@ async def semaphore_for_each_job_around_the_waiting(jobs):
 
 
 async def semaphore_that_nobody_takes(jobs):
-    """Nobody takes a place in your semaphore"""
+    """Your semaphore is never acquired"""
     places = asyncio.Semaphore(5)
 
     async def run(job):

@@ -286,7 +286,7 @@ async def patience_with_the_work(queue, handle, failed):
 
 
 async def item_in_hand_lost(queue, handle, failed):
-    """your consumer was cancelled amid `handle(1)`, and `1` is gone"""
+    """your consumer was cancelled during `handle(1)`, and `1` is gone"""
     while True:
         item = await queue.get()
         try:

@@ -22,7 +22,7 @@ ERROR_MESSAGES = {
     ),
     "QueueEmpty": "`get_nowait()` raises it when there is nothing yet. Wait for an item: `await queue.get()`.",
     "this item fails": (
-        "an error of `handle` ended your consumer, and nobody takes the items that follow. Catch `Exception` around "
+        "an error of `handle` ended your consumer, and the items that follow are never taken. Catch `Exception` around "
         "`await handle(item)`, note it, and go on."
     ),
     "(?:UnboundLocalError|NameError): cannot access \\w+ variable 'item'": (
@@ -101,14 +101,14 @@ async def check(lose_nothing, world):
         filling.cancel()
         await asyncio.wait([filling])
     expect_all_awaited(run)
-    expect(run.cancelled, "your function ended by itself. It works for ever, until it is cancelled: `while True`.")
+    expect(run.cancelled, "your function ended by itself. It works forever, until it is cancelled: `while True`.")
     expect_cancelled(run)
     expect_in_turn(run, work, queue, is_complete=not world.cancel_at)
     over = settled(work)
     if over and over[-1].end > run.cancelled_at - JUST_NOW and len(over) + queue.qsize() > len(queue.given):
         over.pop()  # the consumer was still waiting for this one, and has put it back
     cut = next((call for call in work.calls if call.outcome == "cancelled"), None)
-    amid = f"your consumer was cancelled amid {work.call(cut.item)}" if cut else ""
+    amid = f"your consumer was cancelled during {work.call(cut.item)}" if cut else ""
     expect_nothing_lost(over, queue, amid)
     expect_noted(over, failed, errors, amid)
     expect_counted(queue, amid)
@@ -145,7 +145,7 @@ def expect_in_turn(run, work, queue, is_complete):
         else:
             expect(
                 call.end < run.cancelled_at + JUST_NOW,
-                f"your consumer was cancelled amid {work.call(call.item)}, and went on handling it. Let the "
+                f"your consumer was cancelled during {work.call(call.item)}, and went on handling it. Let the "
                 "cancellation reach `handle(item)`: await it yourself.",
             )
 

@@ -4,7 +4,7 @@ import asyncio
 
 
 async def lose_nothing(queue, handle, failed):
-    """Handle one item after another for ever; put aside those that fail, put back one that is interrupted."""
+    """Handle one item after another forever; put aside those that fail, put back one that is interrupted."""
     while True:
         item = await queue.get()
         try:

@@ -29,7 +29,7 @@ ERROR_MESSAGES = ASYNC_WITH_ERRORS | {
 # Why more went on than may, why a caller went on later than it could have, why one never did.
 PLAIN = ""  # nothing happened: what was seen has to tell
 SLEEP = "Sleep until the oldest of the last `rate` moments is `per` old, and no longer."
-WAKE = "Nobody woke it, or nobody gave the lock back."
+WAKE = "Nothing woke it, or the lock was never released."
 SHARED = "Alone the limiter is right, beside a second one it is not: make all that it remembers inside `make_limiter`."
 GAVE_UP = "Others gave up before it: note a moment only when its caller goes on."
 GIVE_BACK = "Others were cancelled while they waited. What they held, and nothing else, they must give back."

@@ -33,7 +33,7 @@ async def lock_for_each_buyer(store, buyers):
 
 
 async def lock_never_taken(store, buyers):
-    """Nobody takes your lock"""
+    """Your lock is never acquired"""
     lock = asyncio.Lock()
 
     async def serve(buyer):

@@ -20,7 +20,7 @@ ERROR_MESSAGES = ASYNC_WITH_ERRORS | {
         "`store.read()` gives a coroutine, because reading takes a while. Write `await` before it."
     ),
     "RuntimeError: Lock is not acquired": (
-        "You release a lock that nobody holds. `async with lock:` takes it and gives it back, once."
+        "You release a lock that is not held. `async with lock:` takes it and gives it back, once."
     ),
 }
 
@@ -112,7 +112,7 @@ def expect_tickets(value, tickets, count, locks):
     if locks.made > 1:
         why = f"You make {locks.made} locks, one for each buyer, and each lets its buyer in. Make one, for all of them."
     elif locks.made and not locks.taken:
-        why = "Nobody takes your lock: write `async with` and its name around `read` and `write`."
+        why = "Your lock is never acquired: write `async with` and its name around `read` and `write`."
     elif locks.made:
         why = "Your lock does not hold from `read` to `write`. Put both into one `async with` block."
     else:
@@ -125,8 +125,8 @@ def expect_one_buyer_at_the_store(visits):
     """Expect that no two were ever at the store at once, nor anybody between the `read` and `write` of another."""
     if visits.most > 1:
         raise NotYet(
-            "Two buyers were at the store at once. Let each `read` and its `write` be one thing, in which nobody else "
-            "reads or writes: under one lock."
+            "Two buyers were at the store at once. Let each `read` and its `write` be one thing, during which no other "
+            "buyer reads or writes: under one lock."
         )
     read_at = {}
     for i, call in enumerate(visits.calls):

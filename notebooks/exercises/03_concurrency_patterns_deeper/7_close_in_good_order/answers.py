@@ -118,7 +118,7 @@ async def closes_only_amid_a_request(queue, handle, close):
 
 
 async def closes_only_when_idle(queue, handle, close):
-    """amid a request, your function never called `close`"""
+    """during a request, your function never called `close`"""
     while True:
         try:
             request = await queue.get()

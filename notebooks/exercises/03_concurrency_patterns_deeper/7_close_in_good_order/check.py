@@ -1,4 +1,4 @@
-"""The check of exercise 3.7: cancelled once, twice, three times; amid a request, between two, while idle, closing."""
+"""The check of exercise 3.7: cancelled once, twice, three times; during a request, between two, while idle, closing."""
 
 import asyncio
 
@@ -48,7 +48,7 @@ class Scene:
 
     def __init__(self, world):
         rng = world.rng
-        plain = world.number in (0, ONCE)  # cancelled amid the second request
+        plain = world.number in (0, ONCE)  # cancelled during the second request
         self.requests = [1, 2, 3]
         if world.number >= 6 and not plain:
             self.requests = rng.sample([0, 1, 2, 2, 3, None, "", "a"], world.pick(0, 1, 3, 8))
@@ -118,7 +118,7 @@ class Scene:
         run = await world.watch(function=cancels_serve, cancel=False)
         expect_all_awaited(run)
         done = f"After {count(len(handled.calls), 'request')} your function ended by itself"
-        expect(cancelled, f"{done}. Wait for the next one, for ever.")
+        expect(cancelled, f"{done}. Wait for the next one, forever.")
         expect(run.value, f"Your function was cancelled, and ran on. {RAISE}")
         returned = "Your function caught its cancellation and returned as if done"
         expect(run.value == "cancelled", f"{returned}. {RAISE}")
@@ -153,7 +153,7 @@ class Scene:
         times = len(closed.calls)
         amid = any(call.start <= cancelled[0] <= call.end for call in handled.calls)
         at_its_end = any(call.end < cancelled[0] < call.end + SOON for call in handled.calls)
-        when = "amid a request" if amid else "as a request ended" if at_its_end else "while it waited for a request"
+        when = "during a request" if amid else "as a request ended" if at_its_end else "while it waited for a request"
         if times != 1:
             called = f"called `close` {often(times)}" if times else "never called `close`"
             raise NotYet(
