@@ -17,10 +17,12 @@ from ..page import style
 from ..page.html import bundle, image
 from ..page.numbers import duration, ratio
 from ..page.table import shorten, table
+from ..tracing import guess as guessing
 from ..tracing.guess import Guessed, below, checked_guess, in_words, not_found
 from .runs import Progress, Runs, check_seconds, checked_variants, enter, look_up, run_once
 
 _TEXT = {"size": 10, "va": "center", "annotation_clip": False, "parse_math": False}
+_OVER = {"fc": "white", "ec": "none", "pad": 0.2}  # of what is written over an outline
 
 
 async def compare(
@@ -115,8 +117,11 @@ class Comparison:
 
     def _guess_in_words(self) -> list[str]:
         rows = [Guessed(name, seconds, self[name].median) for name, seconds in self.guess.items()]
-        length = max(self[name].slowest for name in self.names)
-        return [in_words(rows, length, "took {} more", "took {} less")] if rows else []
+        return [in_words(rows, self._length, "took {} more", "took {} less")] if rows else []
+
+    @property
+    def _length(self) -> float:
+        return max([self[name].slowest for name in self.names] + [self.ideal or 0])
 
     def alt(self) -> str:
         """Return the findings in words, for those who do not see the figure."""
@@ -169,18 +174,20 @@ def draw_comparison(result: Comparison) -> Figure:
 
 
 def _bars(result: Comparison) -> Figure:
-    names, first = result.names, result.names[0]
+    names, first, guess = result.names, result.names[0], result.guess
+    end = guessing.room_for(result._length, guess.values())
+    beyond = {name for name, seconds in guess.items() if seconds > end}
     overlapping = {name for pair in result.overlaps if first in pair for name in pair} - {first}
     numbers = {
         name: [
             duration(result[name].median),
             "   = 1x" if name == first else f"   {ratio(result.ratio(name))} as fast",
             "   but the ranges overlap" if name in overlapping else "",
+            f"   → your guess {guessing.time(guess[name])}" if name in beyond else "",
         ]
         for name in names
     }
     left = 0.3 + max(style.text_width(shorten(name), 10) for name in names)
-    end = max([result[name].slowest for name in names] + [result.ideal or 0])
     # The axis is as long as it can be while the numbers at the end of every bar still fit on the page.
     ends = ((style.text_width("".join(numbers[name]), 10.4) + 0.25, end / result[name].slowest) for name in names)
     length = min([style.WIDTH - left - 0.6] + [(style.WIDTH - left - width) * share for width, share in ends])
@@ -191,18 +198,22 @@ def _bars(result: Comparison) -> Figure:
     for row, name in enumerate(names):
         _bar(ax, row, result[name])
         ax.annotate(shorten(name), (0, row), (8 - left * 72, 0), textcoords="offset points", **_TEXT)
-        text = ax.annotate(
-            numbers[name][0], (result[name].slowest, row), (9, 0), textcoords="offset points", weight="bold", **_TEXT
-        )
-        for more, color in zip(numbers[name][1:], (style.INK, style.FAINT), strict=True):
-            text = ax.annotate(more, (1, 0.5), xycoords=text, color=color, **_TEXT)
+        look = _TEXT | ({"bbox": _OVER} if name in guess else {})
+        at = (result[name].slowest, row)
+        text = ax.annotate(numbers[name][0], at, (9, 0), textcoords="offset points", weight="bold", **look)
+        for more, color in zip(numbers[name][1:], (style.INK, style.FAINT, style.INK), strict=True):
+            text = ax.annotate(more, (1, 0.5), xycoords=text, color=color, **(look if more else _TEXT))
     ax.set_xlim(0, end)
+    for name, seconds in guess.items():
+        guessing.outline(ax, 0, seconds, names.index(name), 0.76, zorder=2.5)
     ax.set_ylim(len(names) - 0.5, -0.5)
     ax.set_yticks([])
     ax.grid(axis="x", color=style.GRID, lw=0.8)
     ax.xaxis.set_major_formatter(EngFormatter("s"))
     count = len(result[first].runs)
-    ax.set_xlabel(f"running time (bar: median of {count} runs; mark: one run; line: fastest to slowest)", loc="left")
+    dashed = "; dashed: your guess" if guess else ""
+    told = f"running time (bar: median of {count} runs; mark: one run; line: fastest to slowest{dashed})"
+    ax.set_xlabel(told, loc="left")
     if result.ideal is not None:
         ax.axvline(result.ideal, color=style.INK, lw=1.3, ls=(0, (4, 3)), zorder=4)
         ideal = f"ideal {duration(result.ideal)}"

@@ -10,7 +10,7 @@ in grey too.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +27,7 @@ from ..page import style
 from ..page.numbers import duration, percent
 from ..page.style import BLUE, FAINT, GREEN, GRID, INK, ORANGE, RULE, VERMILLION
 from ..page.table import shorten
+from . import guess as guessing
 from .recorder import TaskRow, Trace, Work
 
 READY_FACE, WAITING, IDLE, OTHER, CANCEL, BIRTH = "#FCEBC8", "#D5DCE4", "#F0F3F6", "#4A525C", "#A3317F", "#A9B2BC"
@@ -180,12 +181,19 @@ def lanes(trace: Trace | Record) -> dict[str, str]:
 
 
 def draw_tasks(
-    trace: Trace, title: str = "", *, slow: float = 0.1, reasons: bool = True, record: Record | None = None
+    trace: Trace,
+    title: str = "",
+    *,
+    slow: float = 0.1,
+    reasons: bool = True,
+    record: Record | None = None,
+    guess: Mapping[TaskRow, float] | None = None,
 ) -> Figure:
     """Draw one row per task, the loop's own lane on top, lanes of threads below.
 
     A run of `slow` seconds or more counts as blocking the loop. `reasons` writes what a task waits for into its
-    bars, where there is room. `record` spares making the trace's record again.
+    bars, where there is room. `record` spares making the trace's record again. `guess` says when somebody thought that
+    tasks end, in seconds since the trace began: dashed outlines, for which the axis grows to three times the trace.
 
     Where steps are too close to be told apart, those that begin in the same three points of the axis are joined: they
     are drawn as one, ready, running and waiting as long as they were together. A short run is widened, so that it is
@@ -194,20 +202,21 @@ def draw_tasks(
     sixteenth of the time, but for a point at each of its ends.
     """
     with style.applied():
-        return _Rows(record or Record(trace), title, slow, reasons).figure
+        return _Rows(record or Record(trace), title, slow, reasons, guess or {}).figure
 
 
 class _Rows:
     """The drawing of `draw_tasks`, step by step: the rows first, for they decide the size of everything else."""
 
-    def __init__(self, record: Record, title: str, slow: float, reasons: bool) -> None:
-        self.record, self.slow, self.reasons = record, slow, reasons
+    def __init__(self, record: Record, title: str, slow: float, reasons: bool, guess: Mapping[TaskRow, float]) -> None:
+        self.record, self.slow, self.reasons, self.guess = record, slow, reasons, guess
         self.order = tree(record.tasks)
         self.names = shown_names(record.tasks, record.opener)
         self.called = {row.name: name for row, name in self.names.items()}
         self.lanes = lanes(record)
-        self.scale, unit = _unit(record.duration)
-        self.total = record.duration * self.scale or 1.0
+        seconds = guessing.room_for(record.duration, self.guess.values())
+        self.scale, unit = _unit(seconds)
+        self.total = seconds * self.scale or 1.0
 
         labels = self._place_rows()
         left = 0.2 + max(style.text_width(text, 9) + 11 * depth / _POINT for _, text, depth in labels)
@@ -236,6 +245,7 @@ class _Rows:
         self._draw_running()
         self._draw_marks()
         self._draw_lanes()
+        self._draw_guess()
         _draw_unknown(self.axes, record, self.scale)
         _legend(self.figure, key)
         style.title(self.figure, shorten(plain(title), 90))
@@ -268,6 +278,9 @@ class _Rows:
             if row.error and row.finished is not None:
                 beyond = (1 - row.finished * self.scale / self.total) * (style.WIDTH - left - room)
                 room = max(room, style.text_width(shorten(plain(row.error), 40), 8) + 0.2 - beyond)
+        for seconds in self.guess.values():
+            if seconds * self.scale > self.total:
+                room = max(room, style.text_width(_beyond(seconds), 8) + 0.2)
         return room
 
     def _join(self) -> _Bars:
@@ -324,6 +337,7 @@ class _Rows:
             self._write(start[i], end[i], bars.y[i], [text], color="white", weight="bold")
 
     def _draw_marks(self) -> None:
+        record = self.record
         marks: dict[str, list[tuple[float, float]]] = {}
         births = []
         for row, _ in self.order:
@@ -341,13 +355,28 @@ class _Rows:
                     error = shorten(plain(row.error), 40)
                     self._note(error, (row.finished * self.scale, y), (8, 0), 8, VERMILLION, zorder=9)
             elif not row.root:
-                marks.setdefault("pending", []).append((self.total, y))
+                marks.setdefault("pending", []).append((record.duration * self.scale, y))
         self._lines(births, 0.8)
         for kind, places in marks.items():
             mark, size, face, edge, _ = _OUTCOMES[kind]
             self.axes.plot(
                 *zip(*places, strict=True), mark, ms=size, mfc=face, mec=edge, mew=0.8, ls="", zorder=8, clip_on=False
             )
+
+    def _draw_guess(self) -> None:
+        """Outline what was guessed: from a task's creation to its guessed end."""
+        for row, seconds in self.guess.items():
+            y, end = self.at[row], seconds * self.scale
+            start = min(row.created * self.scale, end)
+            guessing.outline(self.axes, start, end, y, 0.86)
+            if end > self.total:
+                self._note(_beyond(seconds), (1, y), (4, 0), 8, INK, xycoords=("axes fraction", "data"))
+        ended = self.record.duration * self.scale
+        if self.total > ended:
+            self.axes.axvline(ended, color=RULE, lw=0.9, ls=":", zorder=1.2)
+            words = "here it had ended"
+            if (self.total - ended) / self.point > style.text_width(words, 8) * _POINT + 8:
+                self._note(words, (ended, 0), (5, 0), 8, FAINT)
 
     def _draw_lanes(self) -> None:
         if not self.lanes:
@@ -422,7 +451,8 @@ class _Rows:
         ]
         present = {"pending" if row.finished is None else row.outcome for row in record.tasks if not row.root}
         present |= {"cancel" for row in record.tasks if row.cancels} | {"late" for row in record.tasks if row.late}
-        return key + [_mark(kind) for kind in _OUTCOMES if kind in present]
+        key += [_mark(kind) for kind in _OUTCOMES if kind in present]
+        return key + [guessing.key()] * bool(self.guess)
 
 
 class _Bars(NamedTuple):
@@ -722,6 +752,10 @@ def _columns(key: Sequence[Artist]) -> int:
         if sum(map(max, np.array_split(widths, columns))) < style.WIDTH - 0.1:  # filled column by column
             return columns
     return 1
+
+
+def _beyond(seconds: float) -> str:
+    return f"→ {guessing.time(seconds)}"
 
 
 def _mark(kind: str) -> Line2D:

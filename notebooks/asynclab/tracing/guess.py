@@ -7,15 +7,21 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from numbers import Real
 from typing import NamedTuple
 
+from matplotlib.axes import Axes
+from matplotlib.patches import Patch, Rectangle
+
 from ..page.numbers import duration
+from ..page.style import INK
 from ..page.table import shorten
 
+_LOOK = {"fill": False, "ec": INK, "lw": 1.4, "ls": (0, (3.5, 2))}  # dashed: told apart without colour
 _SHOWN = 10  # names that are listed where a name is not found
+_ROOM = 3  # times the measurement: if an axis grew by more for a guess, nothing were seen of what was measured
 
 
 class Guessed(NamedTuple):
@@ -57,6 +63,29 @@ def _seconds(name: str, value: object) -> float:
     return seconds
 
 
+def room_for(length: float, guesses: Iterable[float]) -> float:
+    """Return how long an axis is that shows `length` seconds measured, and the guesses up to three times that."""
+    return min(max([length, *(1.02 * seconds for seconds in guesses)]), _ROOM * length)
+
+
+def outline(axes: Axes, start: float, end: float, y: float, height: float, zorder: float = 5.5) -> None:
+    """Outline what was guessed, to the `end` that was guessed: what lies beyond the axes is not drawn."""
+    corner, width = (start, y - height / 2), min(end, 2 * axes.get_xlim()[1]) - start
+    white = {**_LOOK, "ec": "white", "lw": 3.2, "ls": "-", "alpha": 0.7}  # lets it be seen on every colour
+    for look in (white, _LOOK):
+        axes.add_artist(Rectangle(corner, width, height, zorder=zorder, **look))
+
+
+def key() -> Patch:
+    """Return the legend's entry for an outline."""
+    return Patch(label="your guess", **_LOOK)
+
+
+def time(seconds: float) -> str:
+    """Return a time that somebody guessed, however long it is."""
+    return duration(seconds) if seconds < 1e7 else f"{seconds:.0e} s"
+
+
 def not_found(names: Sequence[str], known: Sequence[str], kind: str) -> str:
     """Return the sentence that nothing of this `kind` bears these names, and what they could have been."""
     listed = [shorten(name, 40) for name in known[:_SHOWN]]
@@ -66,24 +95,29 @@ def not_found(names: Sequence[str], known: Sequence[str], kind: str) -> str:
 
 
 def in_words(
-    rows: Sequence[Guessed], length: float, more: str = "ended {} later", less: str = "ended {} earlier"
+    rows: Sequence[Guessed],
+    length: float,
+    more: str = "ended {} later",
+    less: str = "ended {} earlier",
+    drawn: bool = True,
 ) -> str:
     """Return one sentence about a guess, "" if there is none: how many are in order, and the largest miss.
 
     `length` is that of the picture, in seconds: ends that lie closer than two hundredths of it are as one. A guess is
-    right if it is off by no more than a hundredth of a second, or a tenth of what was measured.
+    right if it is off by no more than a hundredth of a second, or a tenth of what was measured. `more` and `less` say
+    how a row was off. If it is `drawn`, what does not fit into the picture is named.
     """
     ended = [row for row in rows if row.end is not None]
     said = [f"{shorten(row.name, 40)} had not ended" for row in rows if row.end is None]
+    beyond = [f"{time(row.guess)} for {shorten(row.name, 40)}" for row in rows if drawn and row.guess > _ROOM * length]
+    said += [f"beyond the picture: {', '.join(beyond[:3])}"] if beyond else []
     if ended:
         worst = max(ended, key=lambda row: abs(row.end - row.guess))
         off = worst.end - worst.guess
         if all(abs(row.end - row.guess) <= max(0.01, 0.1 * row.end) for row in ended):
             miss = f"right within {duration(abs(off))}" if abs(off) >= 5e-4 else "right to the millisecond"
         else:
-            miss = (
-                f"{shorten(worst.name, 40)} {(more if off > 0 else less).format(duration(abs(off)))} than you thought"
-            )
+            miss = f"{shorten(worst.name, 40)} {(more if off > 0 else less).format(time(abs(off)))} than you thought"
         said.insert(0, miss)
         if len(ended) > 1:
             said.insert(0, _order(ended, length / 50))

@@ -94,7 +94,8 @@ class Timeline(Trace):
     def _figure(self, record: Record, reasons: bool = True) -> object:
         if len(record.tasks) > MANY:
             return draw_crowd(self, self.title, slow=self.slow, record=record)
-        return draw_tasks(self, self.title, slow=self.slow, reasons=reasons, record=record)
+        guess = _guessed_rows(self.guess, shown_names(record.tasks, record.opener)) if self.guess else {}
+        return draw_tasks(self, self.title, slow=self.slow, reasons=reasons, record=record, guess=guess)
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         if not self.tasks:
@@ -158,7 +159,8 @@ def _guess_in_words(timeline: Timeline, record: Record) -> list[str]:
     rows = [Guessed(names[row], seconds, ends[row]) for row, seconds in guessed.items()]
     unknown = [name for name in timeline.guess if _row_called(name, names) is None]
     known = [name for row, name in names.items() if not row.root]
-    said = [in_words(rows, record.duration), not_found(unknown, known, "task") if unknown else ""]
+    said = [in_words(rows, record.duration, drawn=len(record.tasks) <= MANY)]
+    said += [not_found(unknown, known, "task")] if unknown else []
     return [sentence for sentence in said if sentence]
 
 

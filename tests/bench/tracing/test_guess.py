@@ -7,6 +7,7 @@ import math
 import pytest
 
 from asynclab import compare, trace
+from asynclab.tracing.drawing import Record
 from asynclab.tracing.guess import Guessed, checked_guess, in_words
 
 
@@ -92,3 +93,50 @@ def test_order_and_largest_miss(guessed, words):
 
 def test_what_is_left_open_is_no_guess():
     assert checked_guess({"a": ..., "b": 0, "c": 1.5}) == {"b": 0.0, "c": 1.5}
+
+
+def outlines(fig):
+    """The ends of the dashed outlines, and where the axis ends."""
+    patches = fig.axes[0].patches + fig.axes[0].artists
+    dashed = [patch for patch in patches if patch.get_linestyle() not in ("-", "solid")]
+    return sorted(patch.get_x() + patch.get_width() for patch in dashed), fig.axes[0].get_xlim()[1]
+
+
+@pytest.mark.parametrize(
+    "guess",
+    [
+        {},
+        {"wait 0.06": 0.01, "wait 0.03": ..., "nor this": ...},
+        {"wait 0.06": 0.1, "wait 0.03": 0.02},
+        {"sleep": 1e300},
+    ],
+)
+def test_outlines_end_where_it_was_guessed(guess):
+    waits = asyncio.run(three_waits(guess))
+    assert waits._repr_mimebundle_(), "it can be drawn"
+    fig = waits._figure(Record(waits))
+    drawn, axis = outlines(fig)
+    length, guessed = 1000 * waits.duration, [1000 * end for end in waits.guess.values() if end < 3]
+    assert [end for end in drawn if end <= axis] == pytest.approx(sorted(guessed))
+    if 1e300 in guess.values():
+        assert drawn[0] > axis == pytest.approx(3 * length) and "beyond the picture: 1e+300 s for sleep" in waits.alt()
+    else:
+        assert axis == pytest.approx(max([length, *(1.02 * end for end in guessed)]))
+        assert "beyond" not in waits.alt()
+    assert ("your guess" in [text.get_text() for text in fig.legends[0].get_texts()]) == bool(drawn)
+
+
+def test_a_bar_is_outlined_where_it_was_guessed():
+    both = asyncio.run(compared({"one": 0.03, "two": 5}))
+    drawn, length = outlines(both.plot())
+    assert drawn[0] == 0.03 and drawn[1] > length >= 3 * 0.02 and "beyond the picture: 5.00 s for two" in both.alt()
+
+
+def test_of_a_crowd_a_guess_is_told_in_words_alone():
+    async def crowd():
+        with trace("Crowd", guess={"sleep 40": 1.0}) as many:
+            await asyncio.gather(*[asyncio.sleep(0.001) for _ in range(40)])
+        return many
+
+    many = asyncio.run(crowd())
+    assert "Your guess: sleep 40 ended 9" in many.alt() and many._repr_mimebundle_()
