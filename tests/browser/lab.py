@@ -24,7 +24,7 @@ from typing import Any
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request
 
 import notebook_file
 from look import browser
@@ -418,6 +418,85 @@ async def waits(tasks=2):
     return some
 
 await explore(waits, tasks=(1, 9), labels={"tasks": "how many tasks"})"""
+
+
+def test_a_replay_is_stepped_through_by_keys(lab: Lab) -> None:
+    lab.write(
+        "replay.ipynb", *[new_code_cell(source) for source in (TWO_TASKS, TRACED, "boss_first.replay()", "await end()")]
+    )
+    with lab.open("replay.ipynb") as opened:
+        assert opened.run_all() is True
+        opened.page.evaluate(SAVE)
+        walk(opened.page.locator(".asynclab-replay").first, opened.page.locator(".asynclab-replay").last)
+        opened.picture(PICTURES / "replay" / "lab.png", 1, 2)
+        assert not opened.complaints
+    notebook = lab.root / "notebooks" / "replay.ipynb"
+    subprocess.run([sys.executable, "-m", "jupyter", "nbconvert", "--to", "html", notebook], check=True, cwd=lab.root)
+    for width in (960, 390):
+        page = lab.browser.new_page(viewport={"width": width, "height": HEIGHT})
+        page.goto(notebook.with_suffix(".html").as_uri(), wait_until="load")
+        walk(page.locator(".asynclab-replay").first, page.locator(".asynclab-replay").last)
+        page.screenshot(path=PICTURES / "replay" / f"page-{width}.png", full_page=True)
+        page.close()
+
+
+def walk(replay: Locator, other: Locator) -> None:
+    """Step through the replay of TRACED by its keys, and see that the boxes, the code and the words tell the truth."""
+    replay.focus()
+    seen = []
+    for _ in range(20):
+        replay.press("ArrowRight")
+        boxes = [box.locator(".asynclab-chip").all_inner_texts() for box in replay.locator(".asynclab-box").all()]
+        names = [[re.fullmatch(r"\W+(.*?)(: .*)?", chip)[1] for chip in chips] for chips in boxes[:3]]
+        said = replay.get_by_role("status").inner_text()
+        if seen and said == seen[-1][1]:
+            break
+        assert len(names[0]) <= 1
+        seen.append((names, said))
+    states, sentences = [names for names, _ in seen], [said for _, said in seen]
+    created = next(i for i, said in enumerate(sentences) if "boss creates worker" in said)
+    assert states[created] == [["boss"], ["worker"], ["this cell"]], "a new task is ready, and its creator runs on"
+    runs, sleeps = [["worker"], [], ["this cell", "boss"]], [[], [], ["this cell", "boss", "worker"]]
+    assert created < states.index(runs) < states.index(sleeps) and "the loop sleeps" in sentences[states.index(sleeps)]
+    assert "the trace ends" in sentences[-1]
+    replay.press("Home")
+    for _ in range(created):
+        replay.press("ArrowRight")
+    assert replay.get_by_role("status").inner_text() == sentences[created]
+    running, ready = (
+        replay.locator(f".asynclab-line.asynclab-{state}").all_inner_texts() for state in ("running", "ready")
+    )
+    assert len(running) == 1 and re.search(r"task = asyncio.create_task.*boss: running from here", running[0])
+    assert len(ready) == 1 and re.search(r"def worker.*worker: ready to begin here", ready[0])
+    replay.press("ArrowLeft")
+    assert replay.get_by_role("status").inner_text() == sentences[created - 1]
+    replay.get_by_role("button", name="Next step").click()
+    assert replay.get_by_role("status").inner_text() == sentences[created]
+    replay.get_by_role("slider").fill("1000")
+    assert replay.get_by_role("status").inner_text() == sentences[-1]
+    assert "to begin" in other.get_by_role("status").inner_text(), "two replays in a page do not meet"
+    replay.press("Home")
+    for _ in range(created):
+        replay.press("ArrowRight")  # for the picture
+
+
+TWO_TASKS = """\
+import asyncio
+import time
+from asynclab import begin, end, trace
+begin()
+
+async def worker():
+    await asyncio.sleep(0.05)
+
+async def boss():
+    task = asyncio.create_task(worker(), name="worker")
+    time.sleep(0.15)
+    await task"""
+TRACED = """\
+with trace("When does a task start?") as boss_first:
+    await asyncio.create_task(boss(), name="boss")
+boss_first.replay()"""
 
 
 def test_a_check_shows_verdict_and_picture(lab: Lab) -> None:

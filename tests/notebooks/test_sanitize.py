@@ -24,6 +24,8 @@ def sanitize(text: str) -> str:
     return text
 
 
+MOMENTS = "<!-- moments, as measured --><p>{}\n</p><!-- end of the moments -->"
+
 # Two runs of the same notebook.
 ALIKE = [
     ("took 301 ms", "took 1.02 s"),
@@ -43,6 +45,7 @@ ALIKE = [
         '<img alt="a b" src="data:image/png;base64,iVBOR+/3x==">',
         '<img alt="a b" src="data:image/png;base64,AA12x/9=">',
     ),
+    (f"a{MOMENTS.format('boss')}b", f"a{MOMENTS.format('worker')}b"),
     ("<Server object at 0x7f3a5c1d2e80>", "<Server object at 0x55d0c0ffee00>"),
     ('File "/tmp/ipykernel_4711/123456.py", line 2', 'File "/var/folders/x/T/ipykernel_9/7.py", line 2'),
     ("<Task running at /tmp/ipykernel_1/2.py:3>", "<Task running at /private/tmp/ipykernel_34/5.py:3>"),
@@ -56,6 +59,7 @@ ALIKE = [
 # What a notebook teaches: a difference here is a failure.
 UNLIKE = [
     ("5 tasks", "6 tasks"),
+    (f"{MOMENTS.format(1)}a{MOMENTS.format(2)}", f"{MOMENTS.format(1)}b{MOMENTS.format(2)}"),
     ("5 tasks", " 5 tasks"),
     ("5 seconds", "6 seconds"),
     ("wait 0.3", "wait 0.2"),

@@ -14,7 +14,10 @@ from builtins import getattr, isinstance, next, str, type  # noqa: UP029 (code t
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-__all__ = ["LIBRARY", "Waiting", "chain", "describe", "is_library", "look_through"]
+__all__ = [
+    "LIBRARY", "Place", "Waiting", "begin_of", "caller", "chain", "describe", "is_library", "is_library_file",
+    "look_through",
+]  # fmt: skip
 
 # Where libraries lie: code in these folders is not the user's.
 LIBRARY = tuple(sorted({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}))
@@ -26,11 +29,24 @@ _KINDS = {  # of what can be awaited through: the attributes that hold its frame
 }
 
 
+class Place(NamedTuple):
+    """A line of a function, and where that function is: its file, its qualified name and its first line."""
+
+    file: str
+    function: str
+    first: int
+    line: int
+
+
 class Waiting(NamedTuple):
-    """What a task waits for (None once it has ended), and at which line of the user's code."""
+    """What a task waits for (None once it has ended), and at which line of the user's code.
+
+    `places` are those of all the user's functions in which it is suspended, from the outermost inwards.
+    """
 
     what: str | None
     line: int | None
+    places: tuple[Place, ...] = ()
 
 
 class Link(NamedTuple):
@@ -72,7 +88,12 @@ _WRAPPERS = {"coroutine_wrapper", "async_generator_asend", "async_generator_athr
 
 def is_library(code: types.CodeType) -> bool:
     """Return whether `code` is a library's, not the user's."""
-    return code.co_filename.startswith(LIBRARY)
+    return is_library_file(code.co_filename)
+
+
+def is_library_file(file: str) -> bool:
+    """Return whether the code in `file` is a library's."""
+    return file.startswith(LIBRARY)
 
 
 def describe(coro: Any) -> Waiting:
@@ -81,13 +102,33 @@ def describe(coro: Any) -> Waiting:
     That is the first public function of a library below the user's innermost coroutine, such as "Queue.get"; a
     private one, such as "ClientSession._request", without its underscores; or "future" if there is none.
     """
-    line, below = None, []
+    places, below = [], []
     for link in chain(coro):
         if is_library(link.code):
             below.append(link)
         else:
-            line, below = link.frame.f_lineno, []
-    return Waiting(_known_name([_qualified_name(link) for link in below]), line)
+            places.append(_place(link.code, link.frame.f_lineno))
+            below = []
+    what = _known_name([_qualified_name(link) for link in below])
+    return Waiting(what, places[-1].line if places else None, tuple(places))
+
+
+def begin_of(coro: Any) -> Place | None:
+    """Return where the code of a coroutine begins; None if it is no plain one."""
+    kind = type(coro)
+    code = coro.cr_code if kind is types.CoroutineType else coro.gi_code if kind is types.GeneratorType else None
+    return None if code is None else _place(code, code.co_firstlineno)
+
+
+def caller(frame: types.FrameType | None) -> Place | None:
+    """Return the line that the user's code is at, in `frame` or in what called it."""
+    while frame is not None and is_library(frame.f_code):
+        frame = frame.f_back
+    return None if frame is None else _place(frame.f_code, frame.f_lineno)
+
+
+def _place(code: types.CodeType, line: int) -> Place:
+    return Place(code.co_filename, code.co_qualname, code.co_firstlineno, line)
 
 
 def _known_name(names: list[str]) -> str:

@@ -61,7 +61,8 @@ class Record:
         self.tasks, self.work, self.truncated = list(trace.tasks), list(trace.work), trace.truncated
         self.duration, self.opener = trace.duration, trace.opener
         log = trace.log()
-        self.names = [*(awaited for awaited, _ in log.names), None]  # the last stands for nothing
+        self.names = [*(waiting.what for waiting in log.names), None]  # the last stands for nothing
+        self.places = [*(waiting.places for waiting in log.names), ()]
         owner, place = np.array(log.owner, np.int64), np.array(log.place)
         ready, start, end = np.array([log.ready, log.start, log.end])
         self.callbacks = np.stack([start, end], axis=1)[owner < 0]

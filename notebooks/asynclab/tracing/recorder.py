@@ -30,7 +30,7 @@ from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter as clock
 from typing import Any, NamedTuple
 
-from .awaiting import Waiting, chain, describe, is_library, look_through
+from .awaiting import Place, Waiting, begin_of, caller, chain, describe, is_library, look_through
 from .replacing import Turns, replace, settle
 
 __all__ = ["Callback", "Cancel", "Log", "Span", "Step", "TaskRow", "Trace", "Work"]
@@ -96,10 +96,12 @@ class TaskRow:
         "_ready",
         "_recorder",
         "_task",
+        "begins",
         "coro",
         "eager",
         "error",
         "late",
+        "made",
         "name",
         "named",
         "number",
@@ -112,6 +114,8 @@ class TaskRow:
         self.name = name  # of the task, as `Task.get_name()` last gave it
         self.named = not _DEFAULT_NAME.match(name)  # True if somebody gave it that name
         self.coro = coro  # qualified name of its coroutine function
+        self.begins: Place | None = None  # where the code of that is, if it is a plain one
+        self.made: Place | None = None  # the line that created the task, if `create_task()` was seen
         self.number = len(recorder.tasks)  # its index in `Trace.tasks`
         self.parent = parent  # row of the task that created it, if that is recorded too
         self.root = False  # True for the task that opened the trace
@@ -290,7 +294,7 @@ class Trace:
             kind = f"{type(loop).__module__}.{type(loop).__name__}"
             raise RuntimeError(f"cannot trace {kind}: only asyncio's own event loop shows its steps")
         try:
-            self._recorder.start(loop, asyncio.current_task(), self.everything)
+            self._recorder.start(loop, asyncio.current_task(), self.everything, caller(sys._getframe(1)))
             return self
         except BaseException:
             self._recorder.stop()
@@ -349,15 +353,21 @@ class _Recorder:
 
     # ------------------------------------------------------------ its life
 
-    def start(self, loop: asyncio.BaseEventLoop, task: asyncio.Task | None, everything: bool = False) -> None:
-        """Record from now on what `loop` runs; `task` is the one that is running, if any."""
+    def start(
+        self,
+        loop: asyncio.BaseEventLoop,
+        task: asyncio.Task | None,
+        everything: bool = False,
+        place: Place | None = None,
+    ) -> None:
+        """Record from now on what `loop` runs; `task` is the one that is running, if any, at that `place`."""
         with _turns:
             self._loop = loop
             self.began = clock()
             for name in _HOOKS:
                 settle(loop, name)
             settle(events.Handle, "_run")
-            run, hooks = self._functions(loop, task, everything)
+            run, hooks = self._functions(loop, task, everything, place)
             for name, function in zip(_HOOKS, hooks, strict=True):
                 function.__qualname__ = f"BaseEventLoop.{name}"  # the loop calls back its own create_task at times
                 replace(loop, name, function, self)
@@ -435,7 +445,7 @@ class _Recorder:
                     entries[owner] = array("i", [entry])
             self._sorted = count, entries
         return [
-            Step(readies[i] - began, starts[i] - began, ends[i] - began, *self._names[places[i]])
+            Step(readies[i] - began, starts[i] - began, ends[i] - began, *self._names[places[i]][:2])
             for i in entries.get(number, ())
         ]
 
@@ -446,7 +456,7 @@ class _Recorder:
     # ------------------------------------------------------------ what it puts in the place of others
 
     def _functions(
-        self, loop: asyncio.BaseEventLoop, opening: asyncio.Task | None, everything: bool
+        self, loop: asyncio.BaseEventLoop, opening: asyncio.Task | None, everything: bool, opened_at: Place | None
     ) -> tuple[Callable, tuple[Callable, ...]]:
         """Return what runs a handle, and what stands in for the methods of `loop` named in `_HOOKS`.
 
@@ -477,6 +487,7 @@ class _Recorder:
             name = getattr(coro, "__qualname__", type(coro).__qualname__)
             row = TaskRow(recorder, _name_of(task), name, created, parent)
             row._cancelling = task.cancelling()
+            row.begins = begin_of(coro)
             key = id(task)
 
             def collected(_: weakref.ref) -> None:
@@ -632,6 +643,7 @@ class _Recorder:
             row = rows.get(id(task)) or making_it.row
             if row is not None and row._task() is task:
                 _rename(row, task, name)
+                row.made = caller(sys._getframe(1))
             elif is_ours(None):
                 # Nothing has been heard of it, so it ran at once, inside its creator's step.
                 row = add(task, coro, making_it.since, creator)  # 3.12.1 crashes on get_coro() of one that has finished
@@ -757,7 +769,7 @@ class _Recorder:
 
         if opening is not None:
             now = opener = add(opening, opening.get_coro(), began, None)
-            now.root, now._open = True, began
+            now.root, now._open, now.begins = True, began, opened_at
         return run, (call_soon, call_soon_threadsafe, create_task, run_in_executor)
 
 
@@ -881,9 +893,9 @@ def _awaiting(place: Callable[[Waiting], int]) -> Callable[[asyncio.Task], int]:
             return bare if kind is nothing else number
         if type(waiter) is not future:
             if isinstance(waiter, _TASKS):
-                return place(Waiting(f"task {_name_of(waiter)}", waiting.line))
+                return place(Waiting(f"task {_name_of(waiter)}", waiting.line, waiting.places))
             if isinstance(waiter, _GatheringFuture):
-                return place(Waiting("gather", waiting.line))
+                return place(Waiting("gather", waiting.line, waiting.places))
         return number
 
     def learn(task: asyncio.Task) -> int:
@@ -898,7 +910,7 @@ def _awaiting(place: Callable[[Waiting], int]) -> Callable[[asyncio.Task], int]:
                 key += link.frame.f_lasti
             kept.append(link.code)
             branch = branch.setdefault(key, {})
-        branch[None] = waiting, place(waiting), place(Waiting("sleep(0)", waiting.line))
+        branch[None] = waiting, place(waiting), place(Waiting("sleep(0)", waiting.line, waiting.places))
         return awaiting_of(task)
 
     return awaiting_of

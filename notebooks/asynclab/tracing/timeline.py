@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from html import escape
 from typing import NamedTuple
 
 import numpy as np
 
-from ..page import style
 from ..page.html import bundle, image
 from ..page.numbers import duration, percent
 from ..page.table import shorten, table
 from .drawing import Record, draw_crowd, draw_tasks, lanes, plain, reason_in_words, shown_names, tree
-from .guess import Guessed, below, checked_guess, in_words, not_found
+from .guess import Guessed, below, checked_guess, in_words, not_found, room_for
+from .moments import Moments
 from .recorder import TaskRow, Trace
+from .replay import replay, steps
 
 MANY = 30  # tasks: with more, a row for each would be too much to read
 _LINES = 60  # of a table
@@ -76,12 +76,17 @@ class Timeline(Trace):
         return Picture(picture + below(_guess_in_words(self, record)), _table(self, record))
 
     def replay(self) -> Picture:
-        """Return the picture with a slider that reveals it from left to right, and a button that moves the slider.
+        """Return the picture with a slider that reveals it from left to right, beside the loop's boxes and the code.
 
-        A replay lasts as long as the traced block did, but at least three seconds.
+        Buttons and the arrow keys step from one moment to the next: where something changed. Played, it lasts as long
+        as the traced block did, but at least three seconds.
         """
         record = Record(self)
-        return Picture(_replay(self, record), _table(self, record))
+        fig, moments, words = self._figure(record), Moments(record, self.slow), _table(self, record)
+        axis = room_for(record.duration, self._guessed(record).values())
+        picture, guessed = image(fig, _alt(self, record)), below(_guess_in_words(self, record))
+        html = replay(record, moments, fig, axis, picture, guessed, self.title)
+        return Picture(html, words, steps(moments, _LINES - words.count("\n")))
 
     def alt(self) -> str:
         """Return what the picture shows, as a text to be read aloud."""
@@ -94,8 +99,14 @@ class Timeline(Trace):
     def _figure(self, record: Record, reasons: bool = True) -> object:
         if len(record.tasks) > MANY:
             return draw_crowd(self, self.title, slow=self.slow, record=record)
-        guess = _guessed_rows(self.guess, shown_names(record.tasks, record.opener)) if self.guess else {}
+        guess = self._guessed(record)
         return draw_tasks(self, self.title, slow=self.slow, reasons=reasons, record=record, guess=guess)
+
+    def _guessed(self, record: Record) -> dict[TaskRow, float]:
+        """Return the seconds that were guessed, for each row that is drawn."""
+        if not self.guess or len(record.tasks) > MANY:
+            return {}
+        return _guessed_rows(self.guess, shown_names(record.tasks, record.opener))
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         if not self.tasks:
@@ -114,8 +125,11 @@ class Timeline(Trace):
 class Picture:
     """A picture of a timeline, shown by being a cell's last expression."""
 
-    def __init__(self, html: str, table: str) -> None:
+    def __init__(self, html: str, table: str, more: str = "") -> None:
+        """Take the picture and its words; `more` words are in the HTML alone, below those."""
         self._bundle = bundle(html, table)
+        if more:
+            self._bundle["text/html"] = self._bundle["text/html"].removesuffix("</details>") + more + "</details>"
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         return self._bundle
@@ -310,37 +324,3 @@ def _calls(record: Record, room: int, together: bool = False) -> list[_Calls]:
         others = [work for key, works in alike.items() if key not in shown for work in works]
         lines.append(line(f"… and {len(others)} more calls", "", others))
     return lines
-
-
-# Everything is found from the element that was touched: no identifiers, so two replays in a page do not meet.
-_MOVE = (
-    "const r=this.closest('.asynclab-replay'),s=r.querySelector('input'),c=r.querySelector('.asynclab-cover');"
-    "const at=v=>{{s.value=v;c.style.left=({left}+{span}*v/1000)+'%';c.style.display=v>=1000?'none':'block'}};"
-)
-_PLAY = (
-    "const t0=performance.now();const f=t=>{{const v=Math.min(1000,Math.max(0,(t-t0)/{ms}*1000));at(v);"
-    "if(v<1000&&r.isConnected)requestAnimationFrame(f)}};requestAnimationFrame(f)"
-)
-
-
-def _replay(timeline: Timeline, record: Record) -> str:
-    fig = timeline._figure(record)
-    box = fig.axes[0].get_position()
-    left, span = 100 * box.x0, 100 * (box.x1 - box.x0)
-    top, bottom = (
-        100 * (1 - max(a.get_position().y1 for a in fig.axes)),
-        100 * min(a.get_position().y0 for a in fig.axes),
-    )
-    move = _MOVE.format(left=round(left, 2), span=round(span, 2))
-    play = _PLAY.format(ms=max(3000, round(record.duration * 1000)))
-    return (
-        f'<div class="asynclab-replay" style="position:relative;max-width:{style.WIDTH * 100:.0f}px">'
-        f'<div style="position:relative">{image(fig, _alt(timeline, record))}'
-        f'<div class="asynclab-cover" style="position:absolute;display:none;right:0;top:{top:.2f}%;'
-        f"bottom:{bottom:.2f}%;"
-        'background:#fff;opacity:.93;border-left:2px solid #22272E"></div></div>'
-        '<div style="display:flex;gap:8px;align-items:center">'
-        f'<button type="button" onclick="{escape(move + play)}">▶ Replay</button>'
-        '<input type="range" min="0" max="1000" value="1000" aria-label="How much of the timeline is shown" '
-        f'style="flex:1" oninput="{escape(move)}at(+s.value)"></div></div>'
-    )

@@ -14,6 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from asynclab.page import style
 from asynclab.tracing import drawing
+from asynclab.tracing.awaiting import Place, Waiting
 from asynclab.tracing.drawing import draw_crowd, draw_tasks, shown_names, tree
 from asynclab.tracing.recorder import Log
 from asynclab.tracing.timeline import Timeline
@@ -35,6 +36,8 @@ class Row:
     outcome: str = "pending"
     error: str = ""
     cancels: list = field(default_factory=list)
+    begins: Place | None = None
+    made: Place | None = None
 
 
 class Made(Timeline):
@@ -49,7 +52,7 @@ class Made(Timeline):
         runs += [(start, start, end, "callback", -1) for start, end in callbacks]
         runs.sort(key=lambda run: run[2])
         names = {}
-        places = [names.setdefault((run[3], 1), len(names)) for run in runs]
+        places = [names.setdefault(Waiting(run[3], 1), len(names)) for run in runs]
         times = [array("d", [run[k] for run in runs]) for k in range(3)]
         self._log = Log(*times, array("i", [run[4] for run in runs]), array("i", places), list(names))
 
@@ -70,9 +73,8 @@ def large(tasks, steps=500_000, reasons=5, **row):
     made = Made(rows)
     times = [array("d", times.tobytes()) for times in (start - 1e-7, start, end)]
     numbers = random.integers([[0], [0]], [[tasks], [reasons]], (2, steps)).astype(np.int32)
-    made._log = Log(
-        *times, *(array("i", each.tobytes()) for each in numbers), [(f"wait_{i}", i) for i in range(reasons)]
-    )
+    names = [Waiting(f"wait_{i}", i) for i in range(reasons)]
+    made._log = Log(*times, *(array("i", each.tobytes()) for each in numbers), names)
     return made
 
 

@@ -212,14 +212,6 @@ def test_many_tasks_are_told_by_kind():
     assert "200 done, 1 raised OSError" in html.unescape(shown["text/html"])
 
 
-def test_a_replay_moves_a_cover_over_the_one_picture():
-    shown = asyncio.run(three_naps()).replay()._repr_mimebundle_()["text/html"]
-    assert shown.count("<img ") == 1
-    assert '<input type="range" min="0" max="1000" value="1000" aria-label="' in shown
-    assert " id=" not in shown, "two replays in one page must not meet"
-    assert "display:none" in shown, "where scripts do not run, all of the picture is seen"
-
-
 def test_a_truncated_trace_says_so():
     async def main():
         with trace("Long", limit=10) as long:
