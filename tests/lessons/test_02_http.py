@@ -1,7 +1,7 @@
 """Attacks on what chapter 2 teaches: fetch_url, fetch_multiple_urls, safe_fetch, fetch_with_retries, download.
 
-The code is that of the notebook's system cells. It meets the servers of `Services`, which count what it did, and raw
-servers for answers that no well-made server gives.
+The code is that of the system cells of both notebooks. It meets the servers of `Services`, which count what it did, and
+raw servers for answers that no well-made server gives.
 """
 
 import asyncio
@@ -29,8 +29,11 @@ from stamina.instrumentation import set_on_retry_hooks
 
 from asynclab.services import Services
 from asynclab.taught import taught
+from asynclab.work import fetch_in_threads
 
 http = taught(2)
+deeper = taught("02_async_http_requests_deeper")
+SAFE = [http.safe_fetch, deeper.safe_fetch_by_host]
 
 MIB = 2**20
 SLACK = 3.0  # seconds that a busy machine may add
@@ -447,8 +450,9 @@ def test_safe_fetch_never_raises_for_a_url(url):
     async def main():
         connector = aiohttp.TCPConnector(resolver=Nowhere())
         async with tidy(connector=connector) as session:
-            result = await http.safe_fetch(session, url, timeout=2)
-            assert is_error(result), result
+            for fetch in SAFE:
+                result = await fetch(session, url, timeout=2)
+                assert is_error(result), (fetch, result)
             result = await http.fetch_url(session, url)
             assert set(result) == {"url", "error", "success"} and result["url"] is url, result
 
@@ -488,7 +492,8 @@ def test_a_session_that_is_closed():
     async def main():
         async with tidy() as session:
             pass
-        assert is_error(await http.safe_fetch(session, "http://127.0.0.1/"))
+        for fetch in SAFE:
+            assert is_error(await fetch(session, "http://127.0.0.1/"))
         assert "Session is closed" in (await http.fetch_url(session, "http://127.0.0.1/"))["error"]
 
     asyncio.run(main())
@@ -692,32 +697,53 @@ def test_the_guides_way_has_false_timeouts(web, me):
 
 
 @pytest.mark.parametrize(
-    ("options", "peak"),
+    ("fetch", "options", "peak"),
     [
-        ({"limit": 10, "limit_per_host": 100}, 10),
-        ({"limit": 100, "limit_per_host": 10}, 10),
-        ({"limit": 0, "limit_per_host": 10}, 10),
-        ({"limit": 0}, 60),
+        (http.safe_fetch, {"limit": 10}, 10),
+        (http.safe_fetch, {"limit": 0}, 60),
+        (http.safe_fetch, {"limit": 10, "limit_per_host": 100}, 10),
+        (deeper.safe_fetch_by_host, {"limit": 0}, 60),
+        (deeper.safe_fetch_by_host, {"limit": 10, "limit_per_host": 100}, 10),
+        (deeper.safe_fetch_by_host, {"limit": 100, "limit_per_host": 10}, 10),
+        (deeper.safe_fetch_by_host, {"limit": 0, "limit_per_host": 10}, 10),
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "__name__", str(value)),
 )
-def test_no_false_timeouts_whatever_limits_the_connections(web, me, options, peak):
+def test_no_false_timeouts_whatever_limits_the_connections(web, me, fetch, options, peak):
     async def main():
         async with tidy(connector=aiohttp.TCPConnector(**options)) as session:
             url = web.url("/delay/0.2", client=me)
-            results = await asyncio.gather(*(http.safe_fetch(session, url, timeout=0.8) for _ in range(60)))
+            results = await asyncio.gather(*(fetch(session, url, timeout=0.8) for _ in range(60)))
         assert {"error": "Request timeout"} not in results
         assert (await web.stats(me))["peak"] == peak
 
     asyncio.run(main())
 
 
-def test_no_false_timeouts_when_sessions_share_connections(web, me):
+def test_hosts_do_not_wait_for_each_other(web, me):
+    async def main():
+        async with Services() as other, tidy(connector=aiohttp.TCPConnector(limit_per_host=1)) as session:
+            urls = [each.url("/never", client=me) for each in (web, other)] * 2
+            running = [asyncio.create_task(deeper.safe_fetch_by_host(session, url)) for url in urls]
+            for each in (web, other):  # one request of each host is under way, and one waits for it
+                await until(each, me, lambda seen: seen["peak"] == 1)
+            for task in running:
+                task.cancel()
+            await asyncio.wait(running)
+            for each in (web, other):
+                assert "delay" in await deeper.safe_fetch_by_host(session, each.url("/delay/0")), "the place is lost"
+        await no_connections(web, me)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("fetch", SAFE)
+def test_no_false_timeouts_when_sessions_share_connections(web, me, fetch):
     async def main():
         async with aiohttp.TCPConnector(limit=5) as connector:
             sessions = [aiohttp.ClientSession(connector=connector, connector_owner=False) for _ in range(12)]
             url = web.url("/delay/0.2", client=me)
-            results = await asyncio.gather(*(http.safe_fetch(s, url, timeout=1) for s in sessions * 4))
+            results = await asyncio.gather(*(fetch(s, url, timeout=1) for s in sessions * 4))
             for session in sessions:
                 await session.close()
         assert {"error": "Request timeout"} not in results
@@ -740,12 +766,13 @@ def test_two_sessions_do_not_wait_for_each_other(web, me):
     asyncio.run(main())
 
 
-def test_one_session_after_another_in_one_loop_after_another(web):
+@pytest.mark.parametrize("fetch", SAFE)
+def test_one_session_after_another_in_one_loop_after_another(web, fetch):
     async def main():
         for _ in range(3):
             async with tidy(connector=aiohttp.TCPConnector(limit=1)) as session:
                 urls = [web.url("/delay/0")] * 4
-                assert all("delay" in r for r in await asyncio.gather(*(http.safe_fetch(session, u) for u in urls)))
+                assert all("delay" in r for r in await asyncio.gather(*(fetch(session, u) for u in urls)))
 
     for _ in range(3):
         asyncio.run(main())
@@ -794,10 +821,8 @@ def test_a_cancelled_fetch_ends_at_once_and_gives_its_place_back(web, me, path):
     asyncio.run(main())
 
 
-@pytest.mark.parametrize("name", ["safe_fetch", "fetch_url", "fetch_with_retries"])
-def test_a_cancellation_passes_at_every_step(name):
-    fetch = getattr(http, name)
-
+@pytest.mark.parametrize("fetch", [*SAFE, http.fetch_url, http.fetch_with_retries])
+def test_a_cancellation_passes_at_every_step(fetch):
     async def main():
         finished = 0
         async with RawServer(keep_alive(answer(b'{"a": 1}'))) as server:
@@ -920,14 +945,19 @@ def test_a_timeout_and_a_refused_port_are_tried_again(web, me):
     asyncio.run(main())
 
 
-@pytest.mark.parametrize(("form", "least"), [("seconds", 0.3), ("date", 1.2)])
-def test_retry_after_is_honoured(web, me, form, least):
+@pytest.mark.parametrize(
+    ("fetch", "form", "least"),
+    [
+        (http.fetch_with_retries, "seconds", 0.3),
+        (deeper.fetch_with_retries, "seconds", 0.3),
+        (deeper.fetch_with_retries, "date", 1.2),
+    ],
+)
+def test_retry_after_is_honoured(web, me, fetch, form, least):
     async def main():
         async with tidy() as session:
             began = time.monotonic()
-            result = await http.fetch_with_retries(
-                session, web.url("/retry-after", seconds=least, form=form, client=me)
-            )
+            result = await fetch(session, web.url("/retry-after", seconds=least, form=form, client=me))
             assert least <= time.monotonic() - began < least + 1 + SLACK  # a date has whole seconds
         assert result["waited"] >= least
         seen = await web.stats(me)
@@ -954,7 +984,7 @@ def test_any_retry_after_lets_the_next_attempt_succeed(status):
     async def attempt(value):
         async with RawServer(once(answer(status=status, Retry_After=value), answer(b'{"a": 1}'))) as server:
             async with aiohttp.ClientSession() as session:
-                assert await http.fetch_with_retries(session, server.url) == {"a": 1}
+                assert await deeper.fetch_with_retries(session, server.url) == {"a": 1}
             assert server.requests == 2
 
     async def main():
@@ -976,7 +1006,7 @@ def test_nobody_waits_for_a_day(value):
             async with tidy() as session:
                 with pytest.raises(aiohttp.ClientResponseError, match="429"):
                     async with asyncio.timeout(5):
-                        await http.fetch_with_retries(session, server.url)
+                        await deeper.fetch_with_retries(session, server.url)
             assert server.requests == 1
 
     asyncio.run(main())
@@ -986,7 +1016,7 @@ def test_cancelling_during_the_pause(web, me):
     async def main():
         async with tidy() as session:
             url = web.url("/retry-after", seconds=20, client=me)
-            running = asyncio.create_task(http.fetch_with_retries(session, url))
+            running = asyncio.create_task(deeper.fetch_with_retries(session, url))
             await until(web, me, lambda seen: seen["statuses"] == {"429": 1})
             await asyncio.sleep(0.05)
             began = time.monotonic()
@@ -1041,7 +1071,7 @@ def test_a_download_is_the_body_to_the_byte(web, tmp_path, opened, size):
 
     async def main():
         async with tidy() as session:
-            assert await http.download(session, url, path) == size
+            assert await deeper.download(session, url, path) == size
 
     asyncio.run(main())
     with urllib.request.urlopen(url) as response:
@@ -1058,7 +1088,7 @@ def test_a_download_replaces_a_longer_file(web, tmp_path):
     async def main():
         async with tidy() as session:
             for _ in range(2):
-                assert await http.download(session, web.url("/bytes/100", seed=3), path) == 100
+                assert await deeper.download(session, web.url("/bytes/100", seed=3), path) == 100
 
     asyncio.run(main())
     assert path.read_bytes() == random.Random(3).randbytes(100)
@@ -1067,12 +1097,12 @@ def test_a_download_replaces_a_longer_file(web, tmp_path):
 def test_many_downloads_at_once_keep_memory_flat(web, tmp_path):
     async def main():
         async with tidy() as session:
-            await http.download(session, web.url("/bytes/100000"), tmp_path / "first")
+            await deeper.download(session, web.url("/bytes/100000"), tmp_path / "first")
             with peak_memory() as memory:
                 async with asyncio.TaskGroup() as group:
                     for n in range(4):
                         url = web.url(f"/bytes/{10 * MIB}", seed=n)
-                        group.create_task(http.download(session, url, tmp_path / str(n)))
+                        group.create_task(deeper.download(session, url, tmp_path / str(n)))
                 most, _ = memory()
         assert most < 8 * MIB, f"{most / MIB:.1f} MiB"
 
@@ -1091,7 +1121,7 @@ def test_a_download_that_fails_leaves_the_file_as_it_was(web, tmp_path, opened, 
         async with RawServer(answer(b"x" * 500_000, Content_Length=10**6)) as server, tidy() as session:
             if fault == "cancelled":
                 url = web.url("/drip", numbytes=10**6, duration=30)
-                running = asyncio.create_task(http.download(session, url, path))
+                running = asyncio.create_task(deeper.download(session, url, path))
                 await asyncio.sleep(0.5)
                 running.cancel()
                 with pytest.raises(asyncio.CancelledError):
@@ -1099,7 +1129,7 @@ def test_a_download_that_fails_leaves_the_file_as_it_was(web, tmp_path, opened, 
             else:
                 url = server.url if fault == "cut off" else web.url(fault)
                 with pytest.raises(aiohttp.ClientError):
-                    await http.download(session, url, path)
+                    await deeper.download(session, url, path)
 
     asyncio.run(main())
     assert all(file.closed for file in opened)
@@ -1111,7 +1141,36 @@ def test_a_disk_that_refuses_gives_the_connection_back(web, me, tmp_path):
     async def main():
         async with tidy() as session:
             with pytest.raises(OSError):
-                await http.download(session, web.url(f"/bytes/{MIB}", client=me), tmp_path / "no folder" / "body")
+                await deeper.download(session, web.url(f"/bytes/{MIB}", client=me), tmp_path / "no folder" / "body")
         await no_connections(web, me)
+
+    asyncio.run(main())
+
+
+# ---------------------------------------------------------------- what the chapter compares with
+
+
+def test_threads_fetch_the_same(web, me):
+    urls = [web.url(f"/bytes/{size}", client=me) for size in (7, 0, 100_000)] + [web.url("/status/404", client=me)]
+
+    async def main():
+        assert await fetch_in_threads(urls * 5, workers=3) == [7, 0, 100_000, 0] * 5
+        assert (await web.stats(me))["peak"] <= 3
+
+    asyncio.run(main())
+
+
+def test_threads_leave_the_loop_free_and_are_not_waited_for(web, me):
+    async def main():
+        urls = [web.url("/delay/0.5", client=me)] * 50
+        running = asyncio.create_task(fetch_in_threads(urls, workers=2))
+        await until(web, me, lambda seen: seen["peak"] == 2)
+        began = time.monotonic()
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        assert time.monotonic() - began < 0.4, "the requests under way were waited for"
+        await no_connections(web, me)
+        assert (await web.stats(me))["requests"] <= 4, "what was not begun is dropped"
 
     asyncio.run(main())
