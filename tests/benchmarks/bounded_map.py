@@ -1,5 +1,7 @@
 """Bounded concurrency: the `bounded_map` that chapter 3 teaches beside other ways to do at most 100 things at a time.
 
+`guarded` is what the deeper notebook puts around work that meddles with cancellation.
+
     python tests/benchmarks/bounded_map.py [--effort quick]
 
 Each item waits for one turn of the loop, and nothing else, so that all the rest is the way's own cost; what the items
@@ -28,10 +30,14 @@ from bench import Column, Row, Section, count, peer
 from asynclab.page.numbers import duration, ratio, size
 from asynclab.taught import taught
 
-chapter = taught(3)
+chapter, deeper = taught(3), taught("03_concurrency_patterns_deeper")
 LIMIT = 100
 Function = Callable[[Any], Awaitable]
 Map = Callable[[Function, Iterable, int], Awaitable[object]]
+
+
+async def with_guard(function: Function, items: Iterable, limit: int) -> list:
+    return await chapter.bounded_map(deeper.guarded(function), items, limit)
 
 
 async def gathered(function: Function, items: Iterable, limit: int) -> list:
@@ -148,9 +154,10 @@ async def alone(function: Function, items: Iterable, limit: int) -> list:
     return list(itertools.chain(*parts))
 
 
-OURS, ALONE = "bounded_map", "the items alone"
+OURS, GUARDED, ALONE = "bounded_map", "bounded_map, guarded", "the items alone"
 WAYS: dict[str, tuple[str, Map]] = {  # by name: the module that it needs, and the function
     OURS: ("asyncio", chapter.bounded_map),
+    GUARDED: ("asyncio", with_guard),
     "Semaphore + gather": ("asyncio", gathered),
     "TaskGroup, semaphore inside": ("asyncio", grouped),
     "TaskGroup, acquire first": ("asyncio", acquired_first),
@@ -286,7 +293,7 @@ def measure(effort: str = "usual") -> Section:
     missing = bench.absent(module for module, _ in WAYS.values())
     slow = "aiostream needs so little memory because it has only about 36 of such items under way at a time."
     notes = [slow] if "aiostream" in rows else []
-    return Section(title, columns(sizes), [OURS], rows, beside=[ALONE], absent=missing, notes=notes)
+    return Section(title, columns(sizes), [OURS, GUARDED], rows, beside=[ALONE], absent=missing, notes=notes)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from bench import Column, Row, Section, count, peer
 from asynclab.page.numbers import duration, ratio
 from asynclab.taught import taught
 
-chapter = taught(3)
+chapter, deeper = taught(3), taught("03_concurrency_patterns_deeper")
 Handle = Callable[[int], Awaitable[object]]
 CONSUMERS, GUIDE, OURS, STAGES, STREAM = 2, "the guide's", "producer_consumer_example", "pipeline", "aiostream"
 
@@ -51,7 +51,13 @@ async def as_taught(items: Iterable, handle: Handle, pause: float, patience: flo
 
 async def in_stages(items: Iterable, handle: Handle, pause: float, patience: float = 2.0) -> list:
     """Do `handle` in the second of two stages; its source knows no pause."""
-    return await chapter.pipeline(items, (same, CONSUMERS), (handle, CONSUMERS))
+    todo, between, done = asyncio.Queue(), asyncio.Queue(maxsize=5), asyncio.Queue()
+    for item in [*items, deeper.DONE]:
+        todo.put_nowait(item)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(deeper.stage("first", deeper.guarded(same), CONSUMERS, todo, between))
+        group.create_task(deeper.stage("second", deeper.guarded(handle), CONSUMERS, between, done))
+    return [done.get_nowait() for _ in range(done.qsize() - 1)]
 
 
 async def in_a_stream(items: Iterable, handle: Handle, pause: float, patience: float = 2.0) -> list:

@@ -1,10 +1,11 @@
-"""Rate limiters: the one that chapter 3 teaches beside those that a user would pick.
+"""Rate limiters: the two that chapter 3 teaches, for few and for many in line, beside those that a user would pick.
 
     python tests/benchmarks/rate_limiters.py [--effort quick]
 
 The limiters take turns. A limiter is asked by many tasks at once; each notes the time at which it was let through.
 The rate reached is `per` over the time in which the last `rate` of them went, whether a limiter lets a whole window
 through at once or spaces it evenly. A bucket that lets twice the rate through at first gains nothing by that here.
+On a busy loop another task needs a millisecond a turn: a limiter that lets one through a turn stays below the rate.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from asynclab.counting import most_in_window
 from asynclab.page.numbers import duration, ratio
 from asynclab.taught import taught
 
-chapter = taught(3)
+chapter, deeper = taught(3), taught("03_concurrency_patterns_deeper")
 Acquire = Callable[[], Awaitable[object]]
 
 
@@ -43,6 +44,10 @@ class Way:
 
 def ours(rate: int, per: float) -> Acquire:
     return chapter.AsyncRateLimiter(rate, per).acquire
+
+
+def in_line(rate: int, per: float) -> Acquire:
+    return deeper.LineRateLimiter(rate, per).acquire
 
 
 def aiolimiter(rate: int, per: float) -> Acquire:
@@ -110,10 +115,11 @@ def futures(rate: int, per: float) -> Acquire:
     return acquire
 
 
-OURS, BARE = "AsyncRateLimiter", "task, future, timer alone"
+OURS, LINE, BARE = "AsyncRateLimiter", "LineRateLimiter", "task, future, timer alone"
 FUTURES = Way("asyncio", futures)
 WAYS = {
     OURS: Way("asyncio", ours),
+    LINE: Way("asyncio", in_line),
     "aiolimiter (r, 1)": Way("aiolimiter", aiolimiter),
     "aiolimiter (1, 1/r)": Way("aiolimiter", aiolimiter_even, plenty=10**9),
     "asynciolimiter Limiter": Way("asynciolimiter", asynciolimiter, plenty=10**9),
@@ -228,6 +234,38 @@ async def stalling(run: Run) -> Run:
     return run
 
 
+async def busy(run: Run) -> Run:
+    """Do a run on a loop on which another task computes for a millisecond a turn."""
+
+    async def compute() -> None:
+        while True:
+            until = time.perf_counter() + 0.001
+            while time.perf_counter() < until:
+                pass
+            await asyncio.sleep(0)
+
+    computing = asyncio.create_task(compute())
+    await run.all(patience=2.6 * run.per)
+    computing.cancel()
+    return run
+
+
+async def leaving(way: Way, callers: int) -> float | None:
+    """Return the seconds that one of `callers` takes to give up, if all do, the last in line first."""
+    if not way.make:
+        return None
+    acquire = way.make(1, 10.0)
+    await acquire()
+    tasks = [asyncio.create_task(acquire()) for _ in range(callers)]
+    for _ in range(4):
+        await asyncio.sleep(0)  # until all have asked
+    began = time.perf_counter()
+    for task in reversed(tasks):
+        task.cancel()
+    await asyncio.wait(tasks)
+    return (time.perf_counter() - began) / callers
+
+
 async def processor_time(way: Way, waiting: int, tasks: int, per: float) -> float:
     """Return the processor time of an acquire in seconds, its task included, with `waiting` tasks at each limiter.
 
@@ -288,11 +326,13 @@ def columns(sizes: Sizes) -> list[Column]:
         Column("stalling", count, None, limit, log=True),
         Column(usual, share, max, ("≥", 0.995), drawn=False),
         Column(high, share, max, ("≥", 0.98)),
+        Column("busy loop", share, max, ("≥", 0.98)),
         Column("cancelled", share, max, ("≥", 0.98)),
         Column("disorder", count, min, ("=", 0), drawn=False),
         *[Column(f"at {n:,}", duration, min, log=True, drawn=False) for n in fewer],
         Column(f"at {most:,}", duration, min, ("≤", 10e-6), log=True),
         Column("to ours", ratio, None, drawn=False),
+        Column("giving up", duration, min, ("≤", 20e-6), log=True),
         Column("uncontended", ratio, min, ("≤", 6), log=True),
     ]
 
@@ -307,12 +347,14 @@ def measure(effort: str = "usual") -> Section:
         calm = bench.run(Run(way, 3 * rate, rate, per).all())
         many = bench.run(Run(way, 3 * high, high, per).all(patience=2.6 * per))
         held = bench.run(stalling(Run(way, 3 * rate // 2, rate // 2, per / 2, work=stalls(rate))))
+        tired = bench.run(busy(Run(way, 3 * high, high, per)))
         half = bench.run(Run(way, 3 * rate // 2, rate // 2, per / 2).all(cancel=True)) if way.make else None
         rows[name] |= {
             "in a window": max(calm.most, many.most * rate // high),
             "stalling": held.most * 2,
             usual: calm.reached,
             fast: many.reached,
+            "busy loop": tired.reached,
             "cancelled": half.reached if half else None,
             "disorder": calm.inversions + many.inversions,
         }
@@ -324,14 +366,16 @@ def measure(effort: str = "usual") -> Section:
     for (name, n), each in times.items():
         rows[name][f"at {n:,}"] = bench.median(each)
     for name, way in ways.items():
+        rows[name]["giving up"] = bench.run(leaving(way, sizes.waiters[-1]))
         rows[name]["uncontended"] = bench.run(uncontended(way))
     bench.against(rows, OURS, f"at {sizes.waiters[-1]:,}")
     title = (
-        f"Rate limiter: most in any {per:g} s (limit {rate}), also on a loop that stalls; rate reached, also if "
-        "half are cancelled; pairs out of order; processor time"
+        f"Rate limiter: most in any {per:g} s (limit {rate}), also on a loop that stalls; rate reached, also on a "
+        "busy loop and if half are cancelled; pairs out of order; processor time; what one of "
+        f"{sizes.waiters[-1]:,} takes to give up"
     )
     missing = bench.absent(way.module for way in WAYS.values())
-    return Section(title, columns(sizes), [OURS], rows, beside=[BARE], absent=missing)
+    return Section(title, columns(sizes), [OURS, LINE], rows, beside=[BARE], absent=missing)
 
 
 if __name__ == "__main__":
