@@ -181,8 +181,8 @@ def _bars(result: Comparison) -> Figure:
     numbers = {
         name: [
             duration(result[name].median),
-            "   = 1x" if name == first else f"   {ratio(result.ratio(name))} as fast",
-            "   but the ranges overlap" if name in overlapping else "",
+            "   = 1x" if name == first else f"   {_against_the_first(result.ratio(name))}",
+            "   but the runs do not tell" if name in overlapping else "",
             f"   → your guess {guessing.time(guess[name])}" if name in beyond else "",
         ]
         for name in names
@@ -219,6 +219,10 @@ def _bars(result: Comparison) -> Figure:
         ideal = f"ideal {duration(result.ideal)}"
         ax.annotate(ideal, (result.ideal, 1), (0, 3), ("data", "axes fraction"), "offset points", ha="center")
     return fig
+
+
+def _against_the_first(times_as_fast: float) -> str:
+    return f"{ratio(times_as_fast)} as fast" if times_as_fast >= 1 else f"{ratio(1 / times_as_fast)} slower"
 
 
 def _bar(ax: Axes, row: int, runs: Runs) -> None:
