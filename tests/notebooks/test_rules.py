@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,13 @@ def test_notebook(path: Path, check: rules.Check) -> None:
     """A real notebook."""
     if complaints := check(rules.load(path)):
         pytest.fail("\n".join(["", *complaints]), pytrace=False)
+
+
+def test_the_table_of_lessons_names_each_notebook_and_its_minutes() -> None:
+    table = (notebook_file.ROOT / "README.md").read_text("utf-8")
+    listed = re.findall(r"^\| \[.*\]\(notebooks/(\w+)\.ipynb\) \|.*\| (\d+)[^|]*\|$", table, re.MULTILINE)
+    promised = [re.search(r"(\d+) minutes", rules.load(path).content.cells[0].source) for path in notebook_file.paths()]
+    assert dict(listed) == {path.stem: found[1] for path, found in zip(notebook_file.paths(), promised, strict=True)}
 
 
 @pytest.fixture
