@@ -79,6 +79,10 @@ class Moments:
         """Return whether the task ended with that step; what ends by no step (-1) is collected."""
         return step < 0 or bool(self._final[step])
 
+    def _is_cut(self, step: int) -> bool:
+        """Return whether the step was cut short because an eager task ran inside of it."""
+        return not self._is_end(step) and self._record.names[self._record.after[step]] is None
+
     # ------------------------------------------------------------ what each task is doing
 
     def _states(self, task: int, ends: list[int]) -> list[State | None]:
@@ -98,7 +102,8 @@ class Moments:
                 continue
             j = int(own[k])
             upto = bisect_right(positions, end)
-            making = upto - 1 if upto and positions[upto - 1] > j else None
+            resumed = self._kind[j] == _STARTED and not self._first[self._step[j]] and self._is_cut(self._step[j] - 1)
+            making = upto - 1 if upto and (positions[upto - 1] > j or resumed) else None
             if (j, making) not in known:
                 known[j, making] = self._state(j, made[making][1] if making is not None else None)
             states.append(known[j, making])
@@ -115,6 +120,8 @@ class Moments:
             return State("ended", "" if row.root else " ".join(filter(None, [row.outcome, row.error])), ())
         before = begins if self._first[step] else record.places[record.before[step]]
         after = () if self._is_end(step) else record.places[record.after[step]]
+        if kind == _ENDED and self._is_cut(step):
+            return State("waiting", "the task that it runs", _marks((making,) if making else (), "waiting"))
         if kind == _ENDED:
             return State("waiting", self._reason(record.names[record.after[step]]), _marks(after, "waiting"))
         if kind == _READY:
@@ -124,7 +131,7 @@ class Moments:
         return State("running", "", at + until)
 
     def _reason(self, name: str | None) -> str:
-        return shorten(reason_in_words(name, self._called), 60) if name else "the task that it runs"
+        return shorten(reason_in_words(name or "", self._called), 60)
 
     # ------------------------------------------------------------ what happened, in words
 
@@ -184,16 +191,17 @@ class Moments:
                     yield f"the trace begins; {name} runs on{self._at(row.begins and (row.begins,), ' from')}"
                 elif row.parent in self._name and not row.late:
                     parent = self._name[row.parent]
-                    yield f"{parent} creates {name}{self._at(row.made and (row.made,))}: {name} is ready"
+                    then = "it runs at once (an eager task)" if row.eager else f"{name} is ready"
+                    yield f"{parent} creates {name}{self._at(row.made and (row.made,))}: {then}"
                 else:
                     yield f"{name} is ready"
             elif kind == _READY and task not in awake:
                 yield f"{self._over(name, step)} is ready again"
-            elif kind == _STARTED and not (row.root and self._first[step]):
+            elif kind == _STARTED and not ((row.root or row.eager) and self._first[step]):
                 places = self._record.places[self._record.before[step]]
                 woken = self._over(name, step) if task in awake else name
                 yield f"{name} starts" if self._first[step] else f"{woken} goes on{self._at(places, ' from')}"
-            elif kind == _ENDED:
+            elif kind == _ENDED and not self._is_cut(step):
                 yield self._how_it_ended(name, row, step)
             elif kind == _CANCEL:
                 by = next((c.by for c in row.cancels if abs(c.when - self._time[j]) < 1e-9), None)
@@ -211,7 +219,10 @@ class Moments:
 
     def _over(self, name: str, step: int) -> str:
         """Return the beginning of a sentence: what the task waited for before that step is over, and it …"""
-        reason = self._record.names[self._record.before[step]]
+        record = self._record
+        reason, row = record.names[record.before[step]], record.tasks[record.owner[step]]
+        if any(record.idle[step] <= cancel.when <= record.start[step] for cancel in row.cancels):
+            return f"{name} is woken, to be cancelled: it"
         if not reason:
             return name
         return f"{name}’s {'sleep' if reason == 'sleep' else f'wait for {self._reason(reason)}'} is over: it"

@@ -643,7 +643,6 @@ class _Recorder:
             row = rows.get(id(task)) or making_it.row
             if row is not None and row._task() is task:
                 _rename(row, task, name)
-                row.made = caller(sys._getframe(1))
             elif is_ours(None):
                 # Nothing has been heard of it, so it ran at once, inside its creator's step.
                 row = add(task, coro, making_it.since, creator)  # 3.12.1 crashes on get_coro() of one that has finished
@@ -652,6 +651,8 @@ class _Recorder:
                 end_step(row, task, clock())
                 _rename(row, task, name)
                 resume(creator)
+            if row is not None:
+                row.made = caller(sys._getframe(1))
             return task
 
         def run_in_executor(executor: Any, func: Callable, *args: Any) -> asyncio.Future:

@@ -23,7 +23,10 @@ from .source import Block, function_of
 # What stands between these two differs from run to run: tests/notebooks/nbval_sanitize.cfg blanks it.
 _BEGIN, _END = "<!-- moments, as measured -->", "<!-- end of the moments -->"
 _SLIDER = "How much of the timeline is shown"
-_BEGINNING = "Press <em>Next step</em>, or the right arrow key, to begin with the first moment."
+_BEGINNING = (
+    "Press <em>Next step</em>, or the right arrow key, to begin with the first moment. "
+    "(In a notebook that has just been opened, run the cell first.)"
+)
 _BOXES = {  # its heading, and what that means
     "running": ("▶\ufe0e running", "one at a time"),
     "ready": ("◇ ready", "in line for the loop"),

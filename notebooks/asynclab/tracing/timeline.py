@@ -34,7 +34,8 @@ def trace(
     """Record what the tasks of a `with` block do; let the cell end with the result to see it.
 
     `title` heads the picture. `guess` says for the name of each row after how many seconds it ends, or `...`: it is
-    drawn over what was measured, and told in words; TypeError or ValueError if a value makes no sense. A run of `slow`
+    drawn over what was measured, and told in words; the row of what opened the trace is "this cell". TypeError or
+    ValueError if a value makes no sense. A run of `slow`
     seconds or more is marked as blocking the loop. `everything` and `limit` are those of
     `asynclab.tracing.recorder.Trace`, which also lists the errors raised on entry.
 

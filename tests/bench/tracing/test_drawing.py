@@ -32,6 +32,7 @@ class Row:
     parent: "Row | None" = None
     root: bool = False
     late: bool = False
+    eager: bool = False
     named: bool = True
     outcome: str = "pending"
     error: str = ""

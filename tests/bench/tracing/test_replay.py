@@ -56,8 +56,6 @@ async def everything_that_can_happen():
                 group.create_task(asyncio.to_thread(time.sleep, 0.001), name="in a thread")
         pending = asyncio.create_task(outer(asyncio.Event()), name="pending")
         await asyncio.sleep(0.001)
-        if sys.version_info >= (3, 12):
-            await asyncio.eager_task_factory(asyncio.get_running_loop(), inner(event), name="eager")
     pending.cancel()
     await asyncio.wait([pending])
     return all_of_it
@@ -175,6 +173,28 @@ def test_one_runs_at_a_time_and_all_are_somewhere(scene):
     last = [*states[-1].items()][:TASKS]
     assert {name for name, state in last if state.kind != "ended"} <= {"pending"}
     assert [moment.when for moment in moments.moments] == sorted(moment.when for moment in moments.moments)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="no eager tasks before 3.12")
+def test_an_eager_task_runs_within_its_creator():
+    async def main():
+        asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+        with trace("Eager") as eager:
+            task = asyncio.create_task(worker(), name="eager")
+            await task
+        return eager
+
+    moments, states = followed(asyncio.run(main()))
+    assert re.search(r"this cell creates eager at line \d+ .*: it runs at once", moments.moments[1].sentence)
+    assert [states[1][name].kind for name in ("this cell", "eager")] == ["waiting", "running"]
+    assert "eager suspends at line" in moments.moments[2].sentence and states[2]["this cell"].kind == "running"
+
+
+def test_a_cancelled_task_is_not_said_to_have_slept():
+    moments, _ = followed(asyncio.run(everything_that_can_happen()))
+    told = " ".join(moment.sentence for moment in moments.moments)
+    assert "cancelled is woken, to be cancelled: it" in told and "cancelled ends, cancelled" in told
+    assert "cancelled’s sleep is over" not in told and "fails raises ValueError and ends" in told
 
 
 def test_a_callback_that_blocks_is_no_sleep():
