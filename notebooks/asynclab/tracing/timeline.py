@@ -35,9 +35,8 @@ def trace(
 
     `title` heads the picture. `guess` says for the name of each row after how many seconds it ends, or `...`: it is
     drawn over what was measured, and told in words; the row of what opened the trace is "this cell". TypeError or
-    ValueError if a value makes no sense. A run of `slow`
-    seconds or more is marked as blocking the loop. `everything` and `limit` are those of
-    `asynclab.tracing.recorder.Trace`, which also lists the errors raised on entry.
+    ValueError if a value makes no sense. A run of `slow` seconds or more is marked as blocking the loop. `everything`
+    and `limit` are those of `asynclab.tracing.recorder.Trace`, which also lists the errors raised on entry.
 
         with trace("Two naps") as naps:
             await asyncio.gather(nap(), nap())
