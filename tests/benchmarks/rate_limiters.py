@@ -168,6 +168,7 @@ class Run:
         """Let all go, or those that can within `patience` seconds; `cancel` cancels half of those that wait at once."""
         jobs = asyncio.create_task(self._all(cancel))
         await asyncio.wait([jobs], timeout=patience)
+        self.ended = time.perf_counter()
         if jobs.done():
             jobs.result()  # which raises what went wrong
         jobs.cancel()
@@ -200,7 +201,8 @@ class Run:
         """The rate that was reached at the end, as a share of the limit."""
         moments = sorted(moment for _, moment in self.went)
         last = min(self.rate, len(moments) - 1)  # fewer went if patience came to its end
-        return last / self.rate * self.per / (moments[-1] - moments[-1 - last])
+        end = moments[-1] if len(moments) == self.n else self.ended
+        return last / self.rate * self.per / (end - moments[-1 - last])
 
     @property
     def inversions(self) -> int:
