@@ -8,6 +8,7 @@ import contextlib
 import gc
 import sys
 import time
+import unittest
 from dataclasses import dataclass
 from unittest import mock
 
@@ -757,3 +758,16 @@ def test_a_queue_that_is_shut_down_gives_what_is_left_unless_told_otherwise(imme
 def test_unguarded_work_that_is_cancelled_elsewhere_makes_a_run_hang():
     with pytest.raises(Hangs):
         play(lambda: chapter.producer_consumer_example(range(20), is_cancelled_elsewhere, consumers=2), Clock())
+
+
+async def sleep_and_return(seconds):
+    await asyncio.sleep(seconds)
+    return seconds
+
+
+class BoundedMap(unittest.IsolatedAsyncioTestCase):
+    """The notebook's example of a test."""
+
+    async def test_results_are_in_the_order_of_the_items(self):
+        results = await chapter.bounded_map(sleep_and_return, [0.02, 0.01, 0.0], limit=3)
+        self.assertEqual(results, [0.02, 0.01, 0.0])
