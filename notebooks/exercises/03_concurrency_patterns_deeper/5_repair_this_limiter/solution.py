@@ -13,7 +13,7 @@ def make_limiter(rate, per):
     async def acquire():
         async with lock:
             while len(moments) == rate:
-                wait = moments[0] + per - time.perf_counter()
+                wait = per - (time.perf_counter() - moments[0])
                 if wait <= 0:
                     break
                 await asyncio.sleep(wait)
