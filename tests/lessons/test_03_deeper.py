@@ -8,6 +8,7 @@ import contextlib
 import gc
 import sys
 import time
+import tracemalloc
 import unittest
 from dataclasses import dataclass
 from unittest import mock
@@ -72,6 +73,19 @@ def test_a_stall_between_waking_up_and_going_on_lets_no_more_through():
     scene = Scene(10, 1.0, (Visitor(),) * 40, stalls=(*[0.0] * 41, *[0.09] * 30))
     log, clock, _ = perform(m, m.LineRateLimiter, scene)
     assert clock.stalled and not crowded(log, scene) and not overtaken(log)
+
+
+def test_after_exactly_the_period_a_place_is_free_and_not_before():
+    async def main():
+        limiter = m.LineRateLimiter(1, 1.0)
+        assert at_once(limiter)
+        clock.stall(1.0 - 2**-20)
+        assert not at_once(limiter)
+        clock.stall(2**-20)
+        assert at_once(limiter)
+
+    clock = Clock()
+    on(m, clock, main)
 
 
 def turns(module, make):
@@ -339,7 +353,8 @@ def cancelled_at(moments, make_job):
         for timer in timers:
             timer.cancel()
         await asyncio.sleep(2)
-        assert task.cancelled() == bool(moments) or task.result() == "result"
+        assert task.cancelled() == bool(moments)
+        assert moments or task.result() == "result"
         return became[0], ended
 
     return play(main, Clock())
@@ -412,6 +427,12 @@ def test_the_end_of_asyncio_run_cancels_what_was_to_be_seen_to_its_end():
 
 
 # ---------------------------------------------------------------- guarded work
+
+
+async def sleeps(item):
+    """Takes a second."""
+    await asyncio.sleep(1)
+    return item
 
 
 async def fails(item):
@@ -718,6 +739,13 @@ def test_fetching_and_storing_take_as_long_as_the_slower_of_the_two(seconds, end
     assert clock.now - 1000 == pytest.approx(ends, abs=0.7)
 
 
+@pytest.mark.parametrize("stages", [(is_cancelled_elsewhere, sleeps), (sleeps, is_cancelled_elsewhere)])
+def test_a_person_whose_fetching_or_storing_is_cancelled_elsewhere_is_no_silent_loss(stages):
+    with pytest.raises(ExceptionGroup) as caught:
+        play(lambda: m.fetch_and_store(range(6), *stages), Clock())
+    assert {type(error) for error in leaves(caught.value)} == {RuntimeError}
+
+
 def test_the_slow_stage_holds_the_fast_one_back():
     fetched, stored, ahead = [], [], []
 
@@ -771,3 +799,29 @@ class BoundedMap(unittest.IsolatedAsyncioTestCase):
     async def test_results_are_in_the_order_of_the_items(self):
         results = await chapter.bounded_map(sleep_and_return, [0.02, 0.01, 0.0], limit=3)
         self.assertEqual(results, [0.02, 0.01, 0.0])
+
+
+def peak(main):
+    """Return the most bytes that Python held at once while `main()` ran."""
+
+    async def measured():
+        before, _ = tracemalloc.get_traced_memory()
+        await main()
+        return tracemalloc.get_traced_memory()[1] - before
+
+    tracemalloc.start()
+    try:
+        return asyncio.run(measured())
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_task_each_takes_a_kib_or_two_each_and_workers_take_far_less():
+    async def crowd():
+        await asyncio.gather(*[asyncio.sleep(0) for _ in range(10_000)])
+
+    async def workers():
+        await chapter.bounded_map(asyncio.sleep, [0] * 10_000, limit=100)
+
+    assert 0.7 * 2**10 < peak(crowd) / 10_000 < 2.2 * 2**10
+    assert peak(workers) < peak(crowd) / 4
