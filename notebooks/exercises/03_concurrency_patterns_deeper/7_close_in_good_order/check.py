@@ -27,7 +27,7 @@ ERROR_MESSAGES = {
 }
 WORLDS, ONCE = 400, 12  # worlds; in the first of them there is one cancellation
 SOON, TURN, PATIENCE = 0.001, 2e-5, 10.0  # seconds: more than some turns of the loop; one; until all must be handled
-AGAIN = "Awaiting a task passes a cancellation on to it: await it through the shield each time, until it is done."
+AGAIN = "Awaiting a task passes a cancellation on to it: `await asyncio.wait([task])`, each time, until it is done."
 RAISE = "Keep the `CancelledError`, and raise it when all is done."
 
 
@@ -141,7 +141,7 @@ class Scene:
             late = f"{name} was begun after the cancellation. Finish the one under way, and take no other."
             expect(call.start < cancelled[0] + SOON, late)
             if call.outcome == "cancelled" and call.end <= self.end:
-                first = "Let it run in a task of its own, and wait for that task through `asyncio.shield`."
+                first = "Let it run in a task of its own, and wait for that task with `asyncio.wait`."
                 which, how = ("The", first) if len(cancelled) == 1 else ("Another", AGAIN)
                 raise NotYet(f"{which} cancellation reached {name}, and it was not finished. {how}")
         expect(handled.most < 2, "Two requests were handled at once. Wait for the end of one before you take the next.")

@@ -11,9 +11,10 @@ async def serve(queue, handle, close):
         work, cancelled = asyncio.create_task(coroutine), None
         while not work.done():
             try:
-                await asyncio.shield(work)
+                await asyncio.wait([work])
             except asyncio.CancelledError as error:
                 cancelled = error
+        work.result()  # raises its error, if it has failed
         if cancelled:
             raise cancelled
 
