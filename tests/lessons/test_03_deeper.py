@@ -8,7 +8,6 @@ import contextlib
 import gc
 import sys
 import time
-import tracemalloc
 import unittest
 from dataclasses import dataclass
 from unittest import mock
@@ -799,29 +798,3 @@ class BoundedMap(unittest.IsolatedAsyncioTestCase):
     async def test_results_are_in_the_order_of_the_items(self):
         results = await chapter.bounded_map(sleep_and_return, [0.02, 0.01, 0.0], limit=3)
         self.assertEqual(results, [0.02, 0.01, 0.0])
-
-
-def peak(main):
-    """Return the most bytes that Python held at once while `main()` ran."""
-
-    async def measured():
-        before, _ = tracemalloc.get_traced_memory()
-        await main()
-        return tracemalloc.get_traced_memory()[1] - before
-
-    tracemalloc.start()
-    try:
-        return asyncio.run(measured())
-    finally:
-        tracemalloc.stop()
-
-
-def test_a_task_each_takes_a_kib_or_two_each_and_workers_take_far_less():
-    async def crowd():
-        await asyncio.gather(*[asyncio.sleep(0) for _ in range(10_000)])
-
-    async def workers():
-        await chapter.bounded_map(asyncio.sleep, [0] * 10_000, limit=100)
-
-    assert 0.7 * 2**10 < peak(crowd) / 10_000 < 2.2 * 2**10
-    assert peak(workers) < peak(crowd) / 4
