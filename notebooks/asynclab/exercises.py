@@ -39,7 +39,7 @@ def exercise(identifier: str) -> Exercise:
     """Return the exercise with this identifier, such as "1.2". Raises KeyError, naming those there are, for others."""
     known = {each.id: each for each in all_exercises()}
     if identifier not in known:
-        raise _Unknown(f"there is no exercise {identifier!r}; there are {', '.join(known)}")
+        raise UnknownExercise(f"there is no exercise {identifier!r}; there are {', '.join(known)}")
     return known[identifier]
 
 
@@ -67,7 +67,7 @@ def _title(chapter: int) -> str:
     return "".join(cells[0]["source"]).partition("\n")[0].removeprefix("# ")
 
 
-class _Unknown(KeyError):
+class UnknownExercise(KeyError):
     """A KeyError whose message is shown as it is, not as the repr of a key."""
 
     def __str__(self) -> str:
