@@ -429,6 +429,11 @@ def test_a_replay_is_stepped_through_by_keys(lab: Lab) -> None:
         opened.page.evaluate(SAVE)
         walk(opened.page.locator(".asynclab-replay").first, opened.page.locator(".asynclab-replay").last)
         opened.picture(PICTURES / "replay" / "lab.png", 1, 2)
+        keys_are_shared(opened)
+        for theme in ("JupyterLab Light", "JupyterLab Dark"):
+            opened.page.evaluate("name => jupyterapp.commands.execute('apputils:change-theme', {theme: name})", theme)
+            opened.page.wait_for_timeout(500)
+            assert opened.page.evaluate(CONTRAST) >= 4.5, f"what a replay says can be read with {theme}"
         assert not opened.complaints
     notebook = lab.root / "notebooks" / "replay.ipynb"
     subprocess.run([sys.executable, "-m", "jupyter", "nbconvert", "--to", "html", notebook], check=True, cwd=lab.root)
@@ -437,6 +442,7 @@ def test_a_replay_is_stepped_through_by_keys(lab: Lab) -> None:
         page.goto(notebook.with_suffix(".html").as_uri(), wait_until="load")
         walk(page.locator(".asynclab-replay").first, page.locator(".asynclab-replay").last)
         page.screenshot(path=PICTURES / "replay" / f"page-{width}.png", full_page=True)
+        is_played(page)
         page.close()
 
 
@@ -480,6 +486,65 @@ def walk(replay: Locator, other: Locator) -> None:
         replay.press("ArrowRight")  # for the picture
 
 
+def keys_are_shared(opened: Opened) -> None:
+    """See that a replay keeps plain keys to itself while it has the focus, and takes none that belong to a notebook."""
+    replay, keyboard = opened.page.locator(".asynclab-replay").first, opened.page.keyboard
+    replay.press("Home")
+    said, cells = replay.get_by_role("status").inner_text(), len(opened.cells())
+    opened.page.locator(".jp-CodeCell .cm-content").first.click()
+    keyboard.press("ArrowRight")  # in an editor
+    assert replay.get_by_role("status").inner_text() == said
+    one, slider = replay.get_by_role("button", name="Next step"), replay.get_by_role("slider")
+    for number, (element, key) in enumerate([(one, "Enter"), (one, "ArrowRight"), (slider, "ArrowRight")], 2):
+        element.focus()
+        keyboard.press(key)
+        assert f"{number} of" in replay.inner_text()
+    keyboard.press("b")
+    keyboard.press("Home")
+    assert replay.get_by_role("status").inner_text() == said and len(opened.cells()) == cells
+    keyboard.press("Escape")  # to the cell
+    keyboard.press("b")
+    _wait(lambda: len(opened.cells()) == cells + 1, 5)
+    opened.command("notebook:delete-cell")
+    _wait(lambda: len(opened.cells()) == cells, 5)
+    replay.get_by_role("status").click()
+    keyboard.press("ArrowRight")
+    keyboard.press("Shift+Enter")
+    _wait(lambda: "to begin" in replay.get_by_role("status").inner_text(), 20)  # the cell was run again
+
+
+def is_played(page: Page) -> None:
+    """See that a replay plays to its end and can be paused, also for whoever wants no motion."""
+    replay = page.locator(".asynclab-replay").first
+    slider = replay.get_by_role("slider")
+    for motion in ("no-preference", "reduce"):
+        page.emulate_media(reduced_motion=motion)
+        replay.press("Home")
+        replay.get_by_role("button", name="Play").click()
+        _wait(lambda: 300 < float(slider.input_value()) < 1000, 5)
+        replay.get_by_role("button", name="Pause").click()
+        at = slider.input_value()
+        page.wait_for_timeout(200)
+        assert slider.input_value() == at
+        replay.get_by_role("button", name="Play").click()
+        _wait(lambda: replay.get_by_role("button", name="Pause").count() == 0, 8)
+        assert "the trace ends" in replay.get_by_role("status").inner_text()
+
+
+# The least contrast of a replay's texts with what lies behind them; a gradient counts as its darkest colour.
+CONTRAST = """() => {
+    const light = color => { const part = color.match(/[\\d.]+/g).slice(0, 3).map(Number).map(
+        value => (value /= 255) <= 0.03928 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
+        return 0.2126 * part[0] + 0.7152 * part[1] + 0.0722 * part[2]; };
+    const behind = node => { for (; node; node = node.parentElement) {
+        const {backgroundColor: color, backgroundImage: image} = getComputedStyle(node);
+        const found = image.match(/rgb\\([^)]*\\)/g) ?? (color.match(/, 0\\)$/) ? [] : [color]);
+        if (found.length) return found.map(light); } };
+    const texts = [...document.querySelectorAll('.asynclab-replay *')].filter(node =>
+        !node.closest('style') && [...node.childNodes].some(child => child.nodeType === 3 && child.data.trim()));
+    return Math.min(...texts.flatMap(node => { const mine = light(getComputedStyle(node).color);
+        return behind(node).map(other => (Math.max(mine, other) + 0.05) / (Math.min(mine, other) + 0.05)); }));
+}"""
 TWO_TASKS = """\
 import asyncio
 import time

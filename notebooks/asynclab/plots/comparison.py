@@ -161,7 +161,7 @@ def _check_repeats(repeats: int) -> None:
 
 def _check_guess(guess: Mapping[str, object] | None, variants: Mapping[str, Any]) -> dict[str, float]:
     seconds = checked_guess(guess)
-    unknown = [name for name in guess or () if name not in variants]
+    unknown = [name for name in guess if name not in variants] if isinstance(guess, Mapping) else []
     if unknown:
         raise ValueError(not_found(unknown, list(variants), "variant"))
     return seconds

@@ -8,6 +8,7 @@ first of its functions that a user knows, so that `async with lock` and `await l
 from __future__ import annotations
 
 import gc
+import os
 import sysconfig
 import types
 from builtins import getattr, isinstance, next, str, type  # noqa: UP029 (code that is traced may rebind them)
@@ -19,8 +20,11 @@ __all__ = [
     "look_through",
 ]  # fmt: skip
 
-# Where libraries lie: code in these folders is not the user's.
-LIBRARY = tuple(sorted({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}))
+# Where libraries lie, and what records: code in these folders is not the user's.
+LIBRARY = (
+    *sorted({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}),
+    os.path.dirname(__file__),
+)
 
 _KINDS = {  # of what can be awaited through: the attributes that hold its frame, its code and what it awaits
     types.CoroutineType: ("cr_frame", "cr_code", "cr_await"),

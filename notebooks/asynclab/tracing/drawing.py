@@ -54,7 +54,7 @@ class Record:
     A task is its place in `tasks`, a time is in seconds since the trace began. The steps are in order of task and
     time; step i waited from `idle[i]` to `ready[i]`, was ready until `start[i]` and ran until `end[i]`. What it had
     waited for is `names[before[i]]`, what it waited for next `names[after[i]]`. After its last step (or its creation)
-    at `last[k]`, task k waited until `until[k]`.
+    at `last[k]`, task k waited until `due[k]` and was ready until `until[k]`.
     """
 
     def __init__(self, trace: Trace) -> None:
@@ -82,6 +82,13 @@ class Record:
         self.last, self.awaited = created, np.full(len(self.tasks), -1)
         self.last[self.owner[final]], self.awaited[self.owner[final]] = self.end[final], self.after[final]
         self.until = np.maximum(self.last, np.minimum(np.array(finished, float), self.known))
+        woken = [np.inf if row.woken is None or self.truncated else row.woken for row in self.tasks]
+        self.due = np.clip(np.array(woken, float), self.last, self.until)
+
+    @property
+    def unbegun(self) -> np.ndarray:
+        """The seconds that each task was ready in the end, for a step that it was not to begin."""
+        return self.until - self.due
 
     @property
     def busy(self) -> float:
@@ -96,8 +103,8 @@ class Record:
         return {
             "running": self._add(self.end - self.start),
             "longest": longest,
-            "ready": self._add(self.start - self.ready),
-            "waiting": self._add(self.ready - self.idle) + self.until - self.last,
+            "ready": self._add(self.start - self.ready) + self.until - self.due,
+            "waiting": self._add(self.ready - self.idle) + self.due - self.last,
         }
 
     def _add(self, seconds: np.ndarray) -> np.ndarray:
@@ -136,14 +143,23 @@ def shown_names(tasks: Sequence[TaskRow], opener: str = "this cell") -> dict[Tas
     """
 
     def name(row: TaskRow) -> str:
-        return plain(row.name if row.named or not row.coro else row.coro.rsplit(".", 1)[-1])
+        given = row.name if row.named or not row.coro else ""
+        return plain(given) or plain(row.coro.rsplit(".", 1)[-1]) or "task"
 
     names = {row: opener if row.root else name(row) for row in tasks}
-    alike, seen, shown = Counter(text for row, text in names.items() if not row.root), Counter(), {}
+    alike, seen, shown = Counter(names.values()), Counter(), {}
     for row, text in names.items():
-        seen[text] += not row.root
-        shown[row] = f"{text} {seen[text]}" if alike[text] > 1 and not row.root else text
+        shown[row] = text
+        while alike[text] > 1 and not row.root and shown[row] in alike:
+            seen[text] += 1
+            shown[row] = f"{text} {seen[text]}"
     return shown
+
+
+def known_names(shown: Mapping[TaskRow, str]) -> dict[str, str]:
+    """Return what is shown for each task's name, by which others tell what they wait for; not for one borne by two."""
+    count = Counter(row.name for row in shown)
+    return {row.name: text for row, text in shown.items() if count[row.name] == 1}
 
 
 def tree(tasks: Sequence[TaskRow]) -> list[tuple[TaskRow, int]]:
@@ -213,7 +229,7 @@ class _Rows:
         self.record, self.slow, self.reasons, self.guess = record, slow, reasons, guess
         self.order = tree(record.tasks)
         self.names = shown_names(record.tasks, record.opener)
-        self.called = {row.name: name for row, name in self.names.items()}
+        self.called = known_names(self.names)
         self.lanes = lanes(record)
         seconds = guessing.room_for(record.duration, self.guess.values())
         self.scale, unit = _unit(seconds)
@@ -308,7 +324,7 @@ class _Rows:
         _boxes(self.axes, bars.y[within], bars.begin[within], bars.end[within], 0.5, WAITING, zorder=2)
         y = np.r_[[self.at[row] for row in record.tasks], bars.y]
         start = np.r_[record.last, record.idle[bars.first]] * self.scale
-        end = np.r_[record.until * self.scale, bars.begin]
+        end = np.r_[record.due * self.scale, bars.begin]
         _boxes(self.axes, y, start, end, 0.5, WAITING, zorder=2)
         if not self.reasons:
             return
@@ -319,8 +335,12 @@ class _Rows:
 
     def _draw_ready(self) -> None:
         bars, look = self.bars, {"edgecolor": ORANGE, "hatch": "/////", "zorder": 3}
-        wide = ~bars.joined & (bars.ready > self.point)  # narrower than a point, hatching says nothing
-        _boxes(self.axes, bars.y[wide], bars.begin[wide], bars.start[wide], 0.5, READY_FACE, 0.5, **look)
+        y = np.r_[bars.y, [self.at[row] for row in self.record.tasks]]
+        begin = np.r_[bars.begin, self.record.due * self.scale]
+        start = np.r_[bars.start, self.record.until * self.scale]
+        # Narrower than a point, hatching says nothing.
+        wide = np.r_[~bars.joined & (bars.ready > self.point), self.record.unbegun * self.scale > self.point]
+        _boxes(self.axes, y[wide], begin[wide], start[wide], 0.5, READY_FACE, 0.5, **look)
         y, begin, start, ran, ready = (
             each[bars.joined] for each in (bars.y, bars.begin, bars.start, bars.ran, bars.ready)
         )
@@ -437,11 +457,12 @@ class _Rows:
     def _key(self) -> list[Artist]:
         """Return the legend: only what occurs."""
         record, bars = self.record, self.bars
-        waited = (record.ready > record.idle).any() or (record.until > record.last).any()
+        ready = np.r_[bars.ready, self.record.unbegun * self.scale]
+        waited = (record.ready > record.idle).any() or (record.due > record.last).any()
         states = {
             ("running on the loop", BLUE, None): len(bars.first),
             (f"running ≥ {duration(self.slow)}: blocks the loop", VERMILLION, None): bars.blocking.any(),
-            ("ready, but the loop is busy", READY_FACE, "/////"): (bars.ready > self.total / 600).any(),
+            ("ready, but the loop is busy", READY_FACE, "/////"): (ready > self.total / 600).any(),
             ("waiting (suspended)", WAITING, None): waited,
             ("in a thread or process", GREEN, None): self.lanes,
         }
@@ -564,8 +585,8 @@ def _shares(record: Record, rows: Sequence[int], lines: int, columns: int) -> di
         return _cover(line[owner[keep]], start[keep], end[keep], lines, columns, width)
 
     return {
-        "waiting": share(record.owner, record.idle, record.ready) + share(task, record.last, record.until),
-        "ready": share(record.owner, record.ready, record.start),
+        "waiting": share(record.owner, record.idle, record.ready) + share(task, record.last, record.due),
+        "ready": share(record.owner, record.ready, record.start) + share(task, record.due, record.until),
         "running": share(record.owner, record.start, record.end),
     }
 

@@ -5,9 +5,11 @@ Nothing else of the bench is imported but `page`: `compare` takes a guess as `tr
 
 from __future__ import annotations
 
+import json
 import math
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from html import escape
 from numbers import Real
 from typing import NamedTuple
@@ -40,27 +42,38 @@ def checked_guess(guess: Mapping[str, object] | None) -> dict[str, float]:
     if guess is None or guess is ...:
         return {}
     if not isinstance(guess, Mapping):
-        raise TypeError(f'a guess is written as {{"name of a row": seconds, …}}, not {shorten(repr(guess), 60)}')
+        raise TypeError(f'a guess is written as {{"name of a row": seconds, …}}, not {_shown(guess)}')
     return {name: _seconds(name, value) for name, value in guess.items() if _is_name(name) and value is not ...}
 
 
 def _is_name(name: object) -> bool:
     if not isinstance(name, str):
-        raise TypeError(f"guess: {shorten(repr(name), 60)} is not the name of a row: write it in quotes")
+        raise TypeError(f"guess: {_shown(name)} is not the name of a row: write it in quotes")
     return True
 
 
 def _seconds(name: str, value: object) -> float:
-    shown, write = shorten(repr(value), 60), "write the seconds until it ends, such as 0.5, or ... for no guess"
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f'guess["{name}"] is {shown}, which is not a number: {write}')
+    is_, write = f"guess[{_in_quotes(name)}] is {_shown(value)}", "write the seconds until it ends, such as 0.5, or ..."
+    if isinstance(value, bool) or not isinstance(value, Real | Decimal):
+        raise TypeError(f"{is_}, which is not a number: {write} for no guess")
     try:
         seconds = float(value)
-    except OverflowError:
+    except (OverflowError, ValueError):  # larger than any float, or a Decimal that is no number
         seconds = math.inf
     if not 0 <= seconds < math.inf:
-        raise ValueError(f'guess["{name}"] is {shown}, and no time is so: {write}')
-    return seconds
+        raise ValueError(f"{is_}, and no time is so: {write} for no guess")
+    return abs(seconds)  # -0.0 is 0
+
+
+def _in_quotes(name: str) -> str:
+    return json.dumps(shorten(name, 40), ensure_ascii=False)
+
+
+def _shown(value: object) -> str:
+    try:
+        return shorten(repr(value), 60)
+    except Exception:  # a number of more digits than Python writes, or an object of somebody's own
+        return f"of type {type(value).__name__}"
 
 
 def room_for(length: float, guesses: Iterable[float]) -> float:
@@ -90,7 +103,7 @@ def not_found(names: Sequence[str], known: Sequence[str], kind: str) -> str:
     """Return the sentence that nothing of this `kind` bears these names, and what they could have been."""
     listed = [shorten(name, 40) for name in known[:_SHOWN]]
     listed += [f"and {len(known) - len(listed)} more"] * (len(known) > len(listed))
-    called = " or ".join(f'"{shorten(name, 40)}"' for name in names[:_SHOWN])
+    called = " or ".join(map(_in_quotes, names[:_SHOWN]))
     return f"guess: no {kind} is called {called}; the {kind}s are {', '.join(listed) or 'none'}"
 
 

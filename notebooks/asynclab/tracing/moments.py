@@ -15,11 +15,11 @@ import numpy as np
 from ..page.numbers import duration
 from ..page.table import shorten
 from .awaiting import Place, is_library_file
-from .drawing import Record, plain, reason_in_words, shown_names
+from .drawing import Record, known_names, plain, reason_in_words, shown_names
 from .source import Block, blocks, function_of
 
 MOMENTS, TASKS = 200, 30  # at most so many moments, and tasks that are followed
-_CREATED, _READY, _STARTED, _ENDED, _CANCEL = range(5)
+_CREATED, _CANCEL, _READY, _STARTED, _ENDED = range(5)
 _CLOSE = 20_000  # events that are grouped with care
 _CLAUSES = 6  # of a sentence
 _SLEPT, _BUSY, _LAST_ACT = 5e-4, 2e-2, 5e-4  # seconds; see `_groups`
@@ -55,10 +55,14 @@ class Moments:
     def __init__(self, record: Record, slow: float = 0.1) -> None:
         self._record, self._slow = record, slow
         self._name = {row: shorten(name, 40) for row, name in shown_names(record.tasks, record.opener).items()}
-        self.names = [*self._name.values()]
-        self._called = {row.name: name for row, name in zip(record.tasks, self.names, strict=True)}
+        self.names, self._called = [*self._name.values()], known_names(self._name)
         self._time, self._kind, self._task, self._step = _events(record)
-        over = np.array([row.finished is not None or row.root for row in record.tasks], bool)
+        # A trace that reached its limit has not seen the last steps of those that ended later.
+        ended = [record.duration if row.root else row.finished for row in record.tasks]
+        over = np.array([  # what is collected ends by no step
+            when is not None and when <= record.known and row.outcome != "destroyed"
+            for when, row in zip(ended, record.tasks, strict=True)
+        ])  # fmt: skip
         self._first = np.diff(record.owner, prepend=-1) != 0
         self._final = (np.diff(record.owner, append=-1) != 0) & over[record.owner]
         all_ends = _groups(self._time, self._kind, self._step, self._is_end)
@@ -66,13 +70,20 @@ class Moments:
         ends = _longest(all_ends, self._time, record.duration)
         self.merged = self.count - len(ends)
         self.followed = range(min(TASKS, len(record.tasks)))
+        self._makes: dict[object, list[int]] = {}  # for each task, the events by which it created others
+        for j in np.flatnonzero(self._kind == _CREATED):
+            self._makes.setdefault(record.tasks[self._task[j]].parent, []).append(int(j))
         self._came: list[np.ndarray] = []  # for each task that is followed: by which event into which state
         states = [self._states(task, ends) for task in self.followed]
         # Of library code it suffices that it is named: nobody learns from its lines here.
         seen = [mark.place for each in states for state in each if state for mark in state.marks]
         root = next((row for row in record.tasks if row.root), None)
         self.code: dict[tuple, Block] = blocks(dict.fromkeys(seen), root and root.begins, record.opener)
-        self.hidden = [self.names[task] for task in self.followed if not any(s and s.marks for s in states[task])]
+        self.hidden = [
+            self.names[task]
+            for task in self.followed
+            if any(states[task]) and not any(s and s.marks for s in states[task])
+        ]
         self.moments = list(self._tell(all_ends, ends, states))
 
     def _is_end(self, step: int) -> bool:
@@ -89,13 +100,8 @@ class Moments:
         """Return what a task was doing after each of the events at `ends`; None before it was created."""
         own = np.flatnonzero((self._task == task) & (self._kind != _CANCEL))
         at = np.searchsorted(own, ends, "right") - 1
-        self._came.append(own[np.maximum(at, 0)])
-        made = [  # the events by which it created others, and where in the code
-            (int(j), self._record.tasks[self._task[j]].made)
-            for j in np.flatnonzero(self._kind == _CREATED)
-            if self._record.tasks[self._task[j]].parent is self._record.tasks[task]
-        ]
-        positions, known, states = [j for j, _ in made], {}, []
+        self._came.append(own[np.maximum(at, 0)] if len(own) else at)
+        positions, known, states = self._makes.get(self._record.tasks[task], []), {}, []
         for end, k in zip(ends, at, strict=True):
             if k < 0:
                 states.append(None)
@@ -103,9 +109,10 @@ class Moments:
             j = int(own[k])
             upto = bisect_right(positions, end)
             resumed = self._kind[j] == _STARTED and not self._first[self._step[j]] and self._is_cut(self._step[j] - 1)
-            making = upto - 1 if upto and (positions[upto - 1] > j or resumed) else None
+            making = positions[upto - 1] if upto and (positions[upto - 1] > j or resumed) else None
             if (j, making) not in known:
-                known[j, making] = self._state(j, made[making][1] if making is not None else None)
+                made = None if making is None else self._record.tasks[self._task[making]].made
+                known[j, making] = self._state(j, made)
             states.append(known[j, making])
         return states
 
@@ -117,7 +124,10 @@ class Moments:
         if kind == _CREATED:
             return State("ready", "new", _marks(begins, "new"))
         if kind == _ENDED and self._is_end(step):
-            return State("ended", "" if row.root else " ".join(filter(None, [row.outcome, row.error])), ())
+            how = "garbage-collected" if row.outcome == "destroyed" else row.outcome
+            return State("ended", "" if row.root else " ".join(filter(None, [how, row.error])), ())
+        if step < 0:  # ready for a step that it was not to begin
+            return State("ready", "", _marks(record.places[record.awaited[self._task[j]]], "ready"))
         before = begins if self._first[step] else record.places[record.before[step]]
         after = () if self._is_end(step) else record.places[record.after[step]]
         if kind == _ENDED and self._is_cut(step):
@@ -138,14 +148,14 @@ class Moments:
     def _tell(self, all_ends: np.ndarray, ends: list[int], states: list[list[State | None]]) -> Iterator[Moment]:
         counts = self._counts()[:, ends].T
         times = self._time[ends]
-        lasts = np.diff(times, append=self._record.duration)
         place = np.searchsorted(all_ends, ends)
+        lasts = np.diff(self._time[all_ends], append=self._record.duration)[place]  # until the next, told or not
         for m, end in enumerate(ends):
             i = int(place[m])
             since = place[m - 1] if m else -1
             said = list(self._sentences(range(all_ends[i - 1] + 1 if i else 0, end + 1)))
             if len(said) > _CLAUSES:
-                said = [*said[: _CLAUSES // 2], f"{len(said) - _CLAUSES} more changes", *said[-_CLAUSES // 2 :]]
+                said = [*said[: _CLAUSES // 2], _more(len(said) - _CLAUSES), *said[-_CLAUSES // 2 :]]
             if i - since > 1:
                 said[:1] = [f"{i - since} changes in {duration(times[m] - times[m - 1])}, at last: {''.join(said[:1])}"]
             running, ready = counts[m][:2]
@@ -154,9 +164,11 @@ class Moments:
                 said.append(
                     "no task is ready: the loop runs callbacks" if busy else "nothing is ready: the loop sleeps"
                 )
-            elif running and lasts[m] >= self._slow:
+            elif running:
                 last = np.flatnonzero(self._kind[: end + 1] == _STARTED)[-1]
-                said.append(f"{self.names[self._task[last]]} keeps the loop for {duration(lasts[m])}")
+                kept = min(lasts[m], self._record.end[self._step[last]] - times[m])
+                if kept >= self._slow:
+                    said.append(f"{self.names[self._task[last]]} keeps the loop for {duration(kept)}")
             now = [(k, each[m], each[m - 1] if m else None) for k, each in enumerate(states)]
             changes = [(k, state) for k, state, before in now if state and state is not before]
             changes.sort(key=lambda change: self._came[change[0]][m])  # who is ready stands in line in that order
@@ -196,16 +208,20 @@ class Moments:
                 else:
                     yield f"{name} is ready"
             elif kind == _READY and task not in awake:
-                yield f"{self._over(name, step)} is ready again"
+                yield f"{self._over(name, task, step)} is ready again"
             elif kind == _STARTED and not ((row.root or row.eager) and self._first[step]):
                 places = self._record.places[self._record.before[step]]
-                woken = self._over(name, step) if task in awake else name
+                woken = self._over(name, task, step) if task in awake else name
                 yield f"{name} starts" if self._first[step] else f"{woken} goes on{self._at(places, ' from')}"
             elif kind == _ENDED and not self._is_cut(step):
                 yield self._how_it_ended(name, row, step)
             elif kind == _CANCEL:
                 by = next((c.by for c in row.cancels if abs(c.when - self._time[j]) < 1e-9), None)
-                yield f"{self._name[by]} cancels {name}" if by else f"{name} is asked to cancel"
+                yield (
+                    f"{self._name[by]} cancels {'itself' if by is row else name}"
+                    if by
+                    else f"{name} is asked to cancel"
+                )
 
     def _how_it_ended(self, name: str, row: object, step: int) -> str:
         if self._is_end(step):
@@ -217,11 +233,14 @@ class Moments:
         reason = self._reason(self._record.names[after])
         return f"{name} suspends{self._at(self._record.places[after])} and waits for {reason}"
 
-    def _over(self, name: str, step: int) -> str:
+    def _over(self, name: str, task: int, step: int) -> str:
         """Return the beginning of a sentence: what the task waited for before that step is over, and it …"""
-        record = self._record
-        reason, row = record.names[record.before[step]], record.tasks[record.owner[step]]
-        if any(record.idle[step] <= cancel.when <= record.start[step] for cancel in row.cancels):
+        record, row = self._record, self._record.tasks[task]
+        idle, before, start = record.last[task], record.awaited[task], record.duration
+        if step >= 0:
+            idle, before, start = record.idle[step], record.before[step], record.start[step]
+        reason = record.names[before]
+        if any(idle <= cancel.when <= start for cancel in row.cancels):
             return f"{name} is woken, to be cancelled: it"
         if not reason:
             return name
@@ -237,6 +256,10 @@ class Moments:
         return f"{word} line {place.line}" + (f" ({code})" if code else "")
 
 
+def _more(count: int) -> str:
+    return f"{count} more changes" if count > 1 else "1 more change"
+
+
 def _marks(places: tuple[Place, ...], kind: str) -> tuple[Mark, ...]:
     """Return a mark for the innermost place, and one for each that awaits it."""
     return (*(Mark(place, "awaiting") for place in places[:-1]), *(Mark(place, kind) for place in places[-1:]))
@@ -248,10 +271,12 @@ def _events(record: Record) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndar
     first = np.diff(record.owner, prepend=-1) != 0
     created = np.array([row.created for row in record.tasks], float)
     gone = np.array([k for k, row in enumerate(record.tasks) if row.outcome == "destroyed"], int)
+    woken = np.flatnonzero((record.due < record.until) & (record.last > created))
     cancels = [(cancel.when, k) for k, row in enumerate(record.tasks) for cancel in row.cancels]
     parts = [  # a step takes a nanosecond at least, so that its end comes after its start
         (created, _CREATED, np.arange(count), np.full(count, -1)),
         (record.ready[~first], _READY, record.owner[~first], steps[~first]),
+        (record.due[woken], _READY, woken, np.full(len(woken), -1)),
         (record.start, _STARTED, record.owner, steps),
         (np.maximum(record.end, record.start + 1e-9), _ENDED, record.owner, steps),
         (np.array([record.tasks[k].finished for k in gone], float), _ENDED, gone, np.full(len(gone), -1)),
@@ -260,8 +285,9 @@ def _events(record: Record) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndar
     ]  # fmt: skip
     time, task, step = (np.concatenate([part[i] for part in parts]) for i in (0, 2, 3))
     kind = np.repeat([part[1] for part in parts], [len(part[0]) for part in parts])
-    # At the same time: who gives the loop back goes first; then as things follow each other in a task.
-    order = np.lexsort((kind, kind != _ENDED, time))
+    # At the same time: who gives the loop back goes first, but for what it cancels; then as things follow in a task.
+    order = np.lexsort((kind, (kind != _ENDED) & (kind != _CANCEL), time))
+    order = order[time[order] <= record.known]
     return time[order], kind[order], task[order], step[order]
 
 
@@ -273,7 +299,7 @@ def _groups(time: np.ndarray, kind: np.ndarray, step: np.ndarray, is_end: object
     happens while a task runs is a moment of its own, but for what its end brings about.
     """
     if len(time) > _CLOSE:
-        return np.union1d(np.flatnonzero(kind == _STARTED), len(time) - 1)
+        return np.union1d(np.flatnonzero((kind == _STARTED) | (np.diff(time, append=np.inf) > _SLEPT)), len(time) - 1)
     ends: list[int] = []
     current: list[int] = []
 
@@ -282,7 +308,7 @@ def _groups(time: np.ndarray, kind: np.ndarray, step: np.ndarray, is_end: object
             ends.append(current[-1])
             current.clear()
 
-    running = False
+    others, running = np.flatnonzero(kind != _READY), False
     for j, what in enumerate(kind):
         since = time[j] - time[current[-1]] if current else 0.0
         if what == _STARTED:
@@ -299,14 +325,14 @@ def _groups(time: np.ndarray, kind: np.ndarray, step: np.ndarray, is_end: object
                 close()
             current.append(j)
         else:
-            following = next((k for k in range(j + 1, len(kind)) if kind[k] != _READY), None)
+            following = next(iter(others[np.searchsorted(others, j, "right") :][:1]), None)
             last_act = following is not None and kind[following] == _ENDED and is_end(int(step[following]))
             if what == _READY and last_act and time[following] - time[j] < _LAST_ACT:
                 current.append(j)
             else:
-                close()
                 current.append(j)
-                close()
+                if j + 1 == len(time) or time[j + 1] > time[j]:  # a cancellation wakes at once
+                    close()
     close()
     return np.array(ends)
 

@@ -127,7 +127,7 @@ class TaskRow:
         self._cancels: list[tuple] = []
         self._task: weakref.ref | None = None
         self._cancelling = 0  # Task.cancelling() as last seen
-        self._due: float | None = created  # when the step to come became ready, if that was heard of
+        self._due: float | None = None  # when the step to come became ready, if that was heard of
         self._ready = created  # when the present step became ready
         self._open: float | None = None  # when the step now running began
         self._last = created  # when the last step ended
@@ -141,6 +141,11 @@ class TaskRow:
     def finished(self) -> float | None:
         """When the task ended; None while it is pending."""
         return None if self._finished is None else self._finished - self._recorder.began
+
+    @property
+    def woken(self) -> float | None:
+        """When it became ready for a step that has not begun, though the task is pending; None if it is not ready."""
+        return None if self._due is None or self._finished is not None else self._due - self._recorder.began
 
     @property
     def steps(self) -> list[Step]:
@@ -163,8 +168,11 @@ class TaskRow:
             yield Span("running", step.start, step.end, "")
             at, reason = step.end, step.awaiting or ""
         end = until if self.finished is None else self.finished
-        if end > at:
-            yield Span("waiting", at, end, reason)
+        due = end if self.woken is None else min(max(at, self.woken), end)
+        if due > at:
+            yield Span("waiting", at, due, reason)
+        if end > due:
+            yield Span("ready", due, end, "")
 
     def __repr__(self) -> str:
         return f"<TaskRow {self.name!r}: {self.outcome}>"

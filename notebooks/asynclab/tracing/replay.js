@@ -13,17 +13,19 @@ const symbols = {running: '▶\uFE0E', ready: '◇', waiting: '‖', ended: '●
 const words = {running: 'running from here', ready: 'ready to go on here', new: 'ready to begin here', waiting: 'waiting here',
   until: 'will run until here', awaiting: 'awaits here'};
 const show = (moment, value) => {
+  const before = replay.dataset.at;
   replay.dataset.at = moment;
   slider.value = value;
   const {say, counts} = data.moments[moment], tasks = new Map();
   for (const {changes} of data.moments.slice(0, moment + 1))
     for (const [task, state] of changes) { tasks.delete(task); tasks.set(task, data.states[state]); }  // in order of change
   slider.setAttribute('aria-valuetext', say[0]);
-  one('.asynclab-when').textContent = `${moment + 1} of ${last + 1} · at ${say[0]}`;
-  if (one('.asynclab-said').textContent !== say[1]) one('.asynclab-said').textContent = say[1];
   const cover = one('.asynclab-cover');
   cover.style.left = data.left + data.span * value / 1000 + '%';
   cover.style.display = moment === last ? 'none' : 'block';
+  if (before === String(moment)) return;
+  one('.asynclab-when').textContent = `${moment + 1} of ${last + 1} · at ${say[0]}`;
+  if (one('.asynclab-said').textContent !== say[1]) one('.asynclab-said').textContent = say[1];
   for (const box of all('.asynclab-box')) {
     const kind = box.dataset.kind, here = [...tasks].filter(([, state]) => state[0] === kind);
     const chips = here.map(([task, state]) => make(kind, `${symbols[kind]} ${data.names[task]}${state[1] ? ': ' + state[1] : ''}`));
@@ -47,31 +49,49 @@ const show = (moment, value) => {
     line.lastElementChild.append(' ', make(kind, `${symbols[kind]} ${some}: ${words[what]}`, names.join(', ')));
   }
 };
+const turn = run => {  // what is read aloud keeps up with steps, but not with a film
+  replay.dataset.run = run;
+  one('[data-act=play]').textContent = run ? 'Pause' : 'Play';
+  one('.asynclab-said').setAttribute('aria-live', run ? 'off' : 'polite');
+};
 const step = moment => {
-  replay.dataset.run = '';
+  turn('');
   moment = Math.max(0, Math.min(last, moment));
   show(moment, data.moments[moment].at);
 };
-const drag = value => show(value >= 1000 ? last : Math.max(0, data.moments.findLastIndex(({at}) => at <= value)), value);
+const drag = (value, still) => {
+  const moment = value >= 1000 ? last : Math.max(0, data.moments.findLastIndex(({at}) => at <= value));
+  if (!still || String(moment) !== replay.dataset.at) show(moment, still ? data.moments[moment].at : value);
+};
 const play = () => {
-  const run = replay.dataset.run = String(Math.random()), began = performance.now();
+  if (replay.dataset.run) return turn('');
+  const run = String(Math.random()), from = at < 0 || at === last ? 0 : Number(slider.value);
+  const began = performance.now() - from / 1000 * data.lasts, still = matchMedia('(prefers-reduced-motion: reduce)').matches;
+  turn(run);
   const frame = now => {
     if (replay.dataset.run !== run || !replay.isConnected) return;
     const value = Math.min(1000, Math.max(0, (now - began) / data.lasts * 1000));
-    drag(value);
+    drag(value, still);
     if (value < 1000) requestAnimationFrame(frame);
+    else turn('');
   };
   requestAnimationFrame(frame);
 };
 const at = Number(replay.dataset.at);
-const acts = {previous: () => step(at < 0 ? last : at - 1), next: () => step(at + 1), first: () => step(0), last: () => step(last), play};
-const keys = {ArrowLeft: 'previous', ArrowRight: 'next', Home: 'first', End: 'last'};
+const acts = {previous: () => step(at < 0 ? last : at - 1), next: () => step(at + 1), first: () => step(0), last: () => step(last), play,
+  leave: () => replay.parentElement.closest('[tabindex]')?.focus()};
+const keys = {ArrowLeft: 'previous', ArrowRight: 'next', Home: 'first', End: 'last', Escape: 'leave'};
+// Plain keys are the replay's own where the focus is in it, those with a modifier are the page's. JupyterLab asks the very
+// element that has the focus.
+const modified = event.altKey || event.ctrlKey || event.metaKey || event.shiftKey;
+for (const element of [replay, ...all('button, input')])
+  element.toggleAttribute('data-lm-suppress-shortcuts', event.type !== 'keydown' || !modified);
 if (event.type === 'input') {
-  replay.dataset.run = '';
+  turn('');
   drag(Number(slider.value));
 } else if (event.type === 'click') {
   acts[event.target.closest('button')?.dataset.act]?.();
-} else if (keys[event.key] && !event.altKey && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
+} else if (event.type === 'keydown' && keys[event.key] && !modified) {
   event.preventDefault();
   event.stopPropagation();
   acts[keys[event.key]]();

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ast
-import inspect
 import linecache
 import textwrap
+import warnings
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
@@ -44,51 +44,61 @@ def blocks(places: Iterable[Place], opened: Place | None, opener: str) -> dict[F
     lines: dict[Function, set[int]] = {}
     for place in places:
         lines.setdefault(function_of(place), set()).add(place.line)
+    files = {file: _read(file) for file in {file for file, *_ in lines}}
     found = {}
     for function, needed in lines.items():
-        first, code = 1, []
+        file, name, _ = function
+        code, tree = files[file]
+        first, last = _extent(function, tree)
         if opened is not None and function == function_of(opened):
-            first, code = _with_statement(opened, needed)
-        if not code:
-            first, code = _whole(function)
-        name = function[1].rpartition(".")[2]
-        found[function] = Block(opener if name == "<module>" else name, _number(first, code, needed))
+            first, last = _with_statement(opened, needed, tree) or (first, last)
+        name = name.rpartition(".")[2]
+        found[function] = Block(opener if name == "<module>" else name, _number(first, code[first - 1 : last], needed))
     return found
 
 
-def _whole(function: Function) -> tuple[int, list[str]]:
-    """Return the first line, and the lines, of a function or of a file."""
-    file, name, first = function
+def _read(file: str) -> tuple[list[str], list[ast.AST]]:
+    """Return the lines of a file and the nodes of its syntax tree, inner ones later; none if it cannot be read."""
     lines = linecache.getlines(file)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what the source is warned of was said when it was first compiled
+        try:
+            return lines, list(ast.walk(ast.parse("".join(lines))))
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return lines, []
+
+
+def _extent(function: Function, tree: list[ast.AST]) -> tuple[int, int]:
+    """Return the first and last line of a function, (1, 0) if it is not there: the file may not be what it was."""
+    _, name, first = function
+    name = name.rpartition(".")[2]
     if name == "<module>":
-        return 1, lines
-    if first > len(lines):
-        return first, []
-    try:
-        return first, inspect.getblock(lines[first - 1 :])
-    except (SyntaxError, ValueError):  # the file is not what it was
-        return first, []
+        return 1, max((getattr(node, "end_lineno", 0) for node in tree), default=0)
+    extents = [(1, 0)]
+    for node in tree:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == name:
+            if min([node.lineno, *(each.lineno for each in node.decorator_list)]) == first:
+                return first, node.end_lineno
+        elif name.startswith("<") and isinstance(node, ast.stmt) and node.lineno <= first <= node.end_lineno:
+            extents.append((node.lineno, node.end_lineno))  # of a lambda or a generator, the innermost statement
+    return extents[-1]
 
 
-def _with_statement(opened: Place, needed: Collection[int]) -> tuple[int, list[str]]:
-    """Return the statement that opened the trace, if all the lines that are needed lie in it."""
-    lines = linecache.getlines(opened.file)
-    try:
-        nodes = list(ast.walk(ast.parse("".join(lines))))
-    except (SyntaxError, ValueError):
-        return 1, []
-    for node in reversed(nodes):  # inner ones come later
+def _with_statement(opened: Place, needed: Collection[int], tree: list[ast.AST]) -> tuple[int, int] | None:
+    """Return the extent of the statement that opened the trace, if all the lines that are needed lie in it."""
+    for node in reversed(tree):
         if not isinstance(node, ast.With | ast.AsyncWith):
             continue
         if node.lineno <= opened.line <= node.items[-1].context_expr.end_lineno:
             holds_all = all(node.lineno <= line <= node.end_lineno for line in needed)
-            return (node.lineno, lines[node.lineno - 1 : node.end_lineno]) if holds_all else (1, [])
-    return 1, []
+            return (node.lineno, node.end_lineno) if holds_all else None
+    return None
 
 
 def _number(first: int, code: list[str], needed: Collection[int]) -> dict[int, str]:
     """Return lines of code by their number, without those far from the ones needed if they are many."""
-    lines = textwrap.dedent("".join(code)).rstrip().splitlines()
+    # Not splitlines(): a string may hold what that takes for the end of a line, and Python does not.
+    lines = textwrap.dedent("".join(code)).rstrip().split("\n") if code else []
     near = {line + k for line in needed for k in range(-3, 4)} | {first, first + 1}
     shown = sorted(number for number in range(first, first + len(lines)) if len(lines) <= _MOST or number in near)
     return {number: shorten(lines[number - first], _WIDEST) for number in shown[: 3 * _MOST]}

@@ -12,7 +12,7 @@ import numpy as np
 from ..page.html import bundle, image
 from ..page.numbers import duration, percent
 from ..page.table import shorten, table
-from .drawing import Record, draw_crowd, draw_tasks, lanes, plain, reason_in_words, shown_names, tree
+from .drawing import Record, draw_crowd, draw_tasks, known_names, lanes, plain, reason_in_words, shown_names, tree
 from .guess import Guessed, below, checked_guess, in_words, not_found, room_for
 from .moments import Moments
 from .recorder import TaskRow, Trace
@@ -84,7 +84,10 @@ class Timeline(Trace):
         record = Record(self)
         fig, moments, words = self._figure(record), Moments(record, self.slow), _table(self, record)
         axis = room_for(record.duration, self._guessed(record).values())
-        picture, guessed = image(fig, _alt(self, record)), below(_guess_in_words(self, record))
+        picture, guessed = (
+            image(fig, _alt(self, record)),
+            below(_truncated(self, record) + _guess_in_words(self, record)),
+        )
         html = replay(record, moments, fig, axis, picture, guessed, self.title)
         return Picture(html, words, steps(moments, _LINES - words.count("\n")))
 
@@ -169,8 +172,8 @@ def _guess_in_words(timeline: Timeline, record: Record) -> list[str]:
         return []
     names = shown_names(record.tasks, record.opener)
     guessed = _guessed_rows(timeline.guess, names)
-    ends = {row: record.duration if row.root else row.finished for row in guessed}
-    rows = [Guessed(names[row], seconds, ends[row]) for row, seconds in guessed.items()]
+    ends = {row: record.duration if row.root else row.finished for row in guessed if row.outcome != "destroyed"}
+    rows = [Guessed(names[row], seconds, ends.get(row)) for row, seconds in guessed.items()]
     unknown = [name for name in timeline.guess if _row_called(name, names) is None]
     known = [name for row, name in names.items() if not row.root]
     said = [in_words(rows, record.duration, drawn=len(record.tasks) <= MANY)]
@@ -226,7 +229,7 @@ def _counted(rows: list[TaskRow]) -> str:
 
 def _table_of_tasks(record: Record, title: str) -> str:
     names, sums, reasons = shown_names(record.tasks, record.opener), record.sums(), record.reasons(_REASONS)
-    called = {row.name: name for row, name in names.items()}
+    called = known_names(names)
     place = {row: i for i, row in enumerate(record.tasks)}
     header = ("task", "outcome", "from", "to", "running", "longest", "ready", "waiting", "waited for")
     lines = []

@@ -37,6 +37,7 @@ class Row:
     outcome: str = "pending"
     error: str = ""
     cancels: list = field(default_factory=list)
+    woken: float | None = None
     begins: Place | None = None
     made: Place | None = None
 

@@ -1,13 +1,17 @@
 """A learner's guess: what is refused at once, and what is said of it beside the measurement."""
 
 import asyncio
+import gc
 import html
 import math
+from decimal import Decimal
+from fractions import Fraction
 
+import numpy as np
 import pytest
 
 from asynclab import compare, trace
-from asynclab.tracing.drawing import Record
+from asynclab.tracing.drawing import Record, shown_names
 from asynclab.tracing.guess import Guessed, checked_guess, in_words
 
 
@@ -34,6 +38,9 @@ async def compared(guess):
         ({"a": -0.1}, r'guess\["a"\] is -0.1, and no time is so: write the seconds .* or \.\.\. for no guess'),
         ({"a": ..., "b": math.nan}, r'guess\["b"\] is nan, and no time'),
         ({"a": 10**400}, r'guess\["a"\] is 1000'),
+        ({"a": 10**5000}, r'guess\["a"\] is of type int, and no time'),
+        ({"a": Decimal("sNaN")}, r'guess\["a"\] is Decimal\(.*, and no time'),
+        ({"a\nb": "1"}, r'guess\["a\\nb"\] is'),
         ({7: 0.1}, "7 is not the name of a row"),
         ([0.1], "a guess is written as"),
     ],
@@ -55,6 +62,50 @@ def test_without_a_guess_nothing_is_said(guess):
     waits = asyncio.run(three_waits(guess))
     shown = waits._repr_mimebundle_()
     assert not any("guess" in text.lower() for text in (*shown.values(), waits.alt()))
+    both = asyncio.run(compared(guess and {"one": ...}))
+    assert not any("guess" in text.lower() for text in both._repr_mimebundle_().values())
+
+
+def test_a_guess_left_open_changes_no_byte():
+    waits = asyncio.run(three_waits({"wait 0.06": 1}))
+    without, waits.guess = waits.guess, checked_guess({"wait 0.06": ...})
+    left_open = waits._repr_mimebundle_(), waits.replay()._repr_mimebundle_()
+    waits.guess = checked_guess(None)
+    assert left_open == (waits._repr_mimebundle_(), waits.replay()._repr_mimebundle_())
+    waits.guess = without
+    assert left_open[0] != waits._repr_mimebundle_()
+
+
+def test_every_row_can_be_guessed_by_the_name_it_shows():
+    async def main(guess):
+        with trace("Alike", guess=guess) as alike:
+            tasks = [
+                asyncio.create_task(asyncio.sleep(0.001), name=name) for name in ("x", "x", "sleep 1", "", "this cell")
+            ]
+            await asyncio.gather(*tasks, asyncio.sleep(0.001))
+        return alike
+
+    names = {"x 1", "x 2", "sleep 1", "sleep 2", "sleep 3", "this cell 1", "this cell"}
+    alike = asyncio.run(main(dict.fromkeys(names, 0.0)))
+    assert {*shown_names(alike.tasks).values()} == names
+    assert "in order" in alike.alt() and "no task" not in alike.alt()
+    assert 'no task is called "x"; the tasks are x 1, x 2' in asyncio.run(main({"x": 0.1})).alt(), "which of the two?"
+
+
+def test_what_is_collected_has_not_ended():
+    async def gone():
+        await asyncio.get_running_loop().create_future()
+
+    async def main():
+        asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+        with trace("Gone", guess={"gone": 0.1}) as lost:
+            asyncio.create_task(gone(), name="gone")  # noqa: RUF006
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            gc.collect()
+        return lost
+
+    assert "Your guess: gone had not ended" in asyncio.run(main()).alt()
 
 
 def test_a_guess_is_told_in_the_picture_its_words_and_its_table():
@@ -92,7 +143,8 @@ def test_order_and_largest_miss(guessed, words):
 
 
 def test_what_is_left_open_is_no_guess():
-    assert checked_guess({"a": ..., "b": 0, "c": 1.5}) == {"b": 0.0, "c": 1.5}
+    guess = {"a": ..., "b": 0, "c": 1.5, "d": Decimal("0.5"), "e": Fraction(1, 4), "f": np.float32(2)}
+    assert checked_guess(guess) == {"b": 0.0, "c": 1.5, "d": 0.5, "e": 0.25, "f": 2.0}
 
 
 def outlines(fig):

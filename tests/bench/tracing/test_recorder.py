@@ -24,6 +24,7 @@ import pytest
 from aiohttp import web
 
 from asynclab.tracing import awaiting, recorder
+from asynclab.tracing.drawing import Record
 from asynclab.tracing.recorder import Trace
 from trace_checks import assert_no_residue, check_invariants, nap, row
 
@@ -1039,3 +1040,28 @@ def test_loops_in_several_threads():
     for trace in traces.values():
         check_invariants(trace)
         assert len(trace.tasks) == 21
+
+
+def test_what_is_ready_in_the_end_is_told_to_be_ready():
+    async def waits(awaitable):
+        await awaitable
+
+    async def main():
+        future = asyncio.get_running_loop().create_future()
+        with Trace() as blocked:
+            woken = asyncio.create_task(waits(future), name="woken")
+            asleep = asyncio.create_task(waits(asyncio.sleep(60)), name="asleep")
+            await asyncio.sleep(0.001)
+            future.set_result(None)
+            new = asyncio.create_task(asyncio.sleep(0), name="new")
+            time.sleep(0.01)
+        asleep.cancel()
+        await asyncio.wait([woken, asleep, new])
+        return blocked
+
+    blocked = asyncio.run(main())
+    states = {row.name: [span.state for span in row.spans(blocked.duration)] for row in blocked.tasks}
+    assert states["woken"] == ["ready", "running", "waiting", "ready"] and states["new"] == ["ready"]
+    assert states["asleep"] == ["ready", "running", "waiting"]
+    ready = dict(zip(states, Record(blocked).sums()["ready"], strict=True))
+    assert ready["woken"] >= 0.01 and ready["new"] >= 0.01 > ready["asleep"]

@@ -2,14 +2,19 @@
 
 import asyncio
 import contextlib
+import gc
 import html
 import json
+import linecache
 import re
 import sys
 import time
+from bisect import bisect_right
 from html.parser import HTMLParser
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from asynclab import trace
 from asynclab.tracing.drawing import Record
@@ -175,6 +180,113 @@ def test_one_runs_at_a_time_and_all_are_somewhere(scene):
     assert [moment.when for moment in moments.moments] == sorted(moment.when for moment in moments.moments)
 
 
+acts = st.deferred(
+    lambda: st.lists(
+        st.one_of(
+            st.tuples(st.just("sleep"), st.sampled_from([0, 0, 0.001, 0.002])),
+            st.tuples(st.sampled_from(["spawn", "gather", "deadline", "swallow"]), acts),
+            st.tuples(st.sampled_from(["cancel", "await"]), st.integers(0, 3)),
+            st.sampled_from([("block",), ("raise",), ("thread",), ("callback",), ("lose",), ("set",), ("wait",)]),
+        ),
+        max_size=4,
+    )
+)
+
+
+async def perform(program, tasks, event):
+    """Do what a random program says: (what, with what) each."""
+    for act, *what in program:
+        if act == "sleep":
+            await asyncio.sleep(*what)
+        elif act == "spawn":
+            tasks.append(asyncio.create_task(perform(*what, tasks, event)))
+        elif act == "gather":
+            await asyncio.gather(*[perform(*what, tasks, event) for _ in range(2)], return_exceptions=True)
+        elif act == "deadline":
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.002):
+                    await perform(*what, tasks, event)
+        elif act == "swallow":
+            with contextlib.suppress(asyncio.CancelledError, ZeroDivisionError):
+                await perform(*what, tasks, event)
+        elif act == "cancel" and tasks:
+            tasks[what[0] % len(tasks)].cancel()
+        elif act == "await" and tasks:
+            await asyncio.wait([tasks[what[0] % len(tasks)]], timeout=0.003)
+        elif act == "block":
+            time.sleep(0.001)
+        elif act == "raise":
+            raise ZeroDivisionError
+        elif act == "thread":
+            await asyncio.to_thread(time.sleep, 0.001)
+        elif act == "callback":
+            asyncio.get_running_loop().call_soon(time.sleep, 0.001)
+        elif act == "lose":
+            asyncio.create_task(perform([("wait",)], tasks, asyncio.Event()))  # noqa: RUF006
+            gc.collect(0)
+        elif act == "set":
+            event.set()
+            event.clear()
+        elif act == "wait":
+            await event.wait()
+
+
+async def performed(program, eager):
+    loop, tasks = asyncio.get_running_loop(), []
+    loop.set_exception_handler(lambda *_: None)
+    if eager and sys.version_info >= (3, 12):
+        loop.set_task_factory(asyncio.eager_task_factory)
+    with trace("Random", slow=0.002) as traced, contextlib.suppress(ZeroDivisionError, TimeoutError):
+        async with asyncio.timeout(0.1):
+            await perform(program, tasks, asyncio.Event())
+    for task in tasks:
+        task.cancel()
+    while not all(task.done() for task in tasks):  # one may swallow a cancellation, and go on
+        await asyncio.wait(tasks, timeout=0.01)
+        [task.cancel() for task in tasks]
+    await asyncio.gather(*tasks, return_exceptions=True)
+    return traced
+
+
+def kind_at(when, row, end):
+    """What a task was doing then, from its steps alone; None if it was not there yet."""
+    if when < row.created:
+        return None
+    if when >= (end if row.root else row.finished or end + 1):
+        return "ended"
+    before = [step for step in row.steps if step.start <= when]
+    if before and when < before[-1].end:
+        return "running"
+    coming = row.steps[len(before)].ready if len(before) < len(row.steps) else row.woken
+    return "ready" if not before or (coming is not None and coming <= when) else "waiting"
+
+
+@settings(max_examples=25, deadline=None, database=None)
+@given(acts, st.booleans())
+def test_every_box_holds_what_the_recorder_tells(program, eager):
+    timeline = asyncio.run(performed(program, eager))
+    rows, end = timeline.tasks, timeline.duration
+    times = {when for row in rows for step in row.steps for when in step[:3]} | {end}
+    times = sorted(times.union(*[{row.created, row.finished, row.woken} for row in rows]) - {None})
+    moments, known = Moments(Record(timeline), timeline.slow), {}
+    for moment in moments.moments:
+        known |= dict(moment.changes)
+        shown_now = [known[k].kind if k in known else None for k in moments.followed]
+        assert shown_now.count("running") <= 1 and moment.sentence.strip(" .")
+        later = [*times, end + 1][bisect_right(times, moment.when + 2e-9)]
+        if later - moment.when > 1e-7:  # nothing happened in between
+            then = (moment.when + later) / 2
+            real = [kind_at(then, row, end) for row in rows[: len(shown_now)]]
+            cut = [known[k].words == "the task that it runs" if k in known else False for k in moments.followed]
+            assert [*zip(real, cut, strict=True)] == [
+                (real[k] if cut[k] else kind, cut[k]) for k, kind in enumerate(shown_now)
+            ], f"{program}: {moment}"
+            assert "running" not in real or "sleeps" not in moment.sentence
+    assert [known[k].kind == "ended" for k in moments.followed] == [
+        row.root or row.finished is not None for row in rows[: len(moments.followed)]
+    ]
+
+
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="no eager tasks before 3.12")
 def test_an_eager_task_runs_within_its_creator():
     async def main():
@@ -218,6 +330,96 @@ def test_a_long_trace_is_bounded_and_says_so(tasks, steps):
     assert "the 200 that lasted longest are shown" in page
     assert ("the first 30 are followed" in page) == (tasks > TASKS)
     assert any("changes in " in moment["say"][1] for moment in data["moments"])
+
+
+def test_of_many_steps_a_sleep_in_between_is_a_moment():
+    async def sleeper():
+        for k in range(15_000):
+            await asyncio.sleep(0.05 if k in (5_000, 10_000) else 0)
+
+    async def main():
+        with trace("Long") as long:
+            await asyncio.create_task(sleeper(), name="sleeper")
+        return long
+
+    moments, states = followed(asyncio.run(main()))
+    sleeps = [k for k, each in enumerate(states[:-1]) if each.get("sleeper", each["this cell"]).kind == "waiting"]
+    assert sum(moments.moments[k + 1].when - moments.moments[k].when > 0.045 for k in sleeps) == 2
+    assert not any("keeps the loop" in moment.sentence for moment in moments.moments)
+
+
+def test_beyond_its_limit_a_trace_tells_of_nothing():
+    async def main():
+        with trace("Limit", limit=12) as limited:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(turns(1, 3), name="short")
+            await asyncio.create_task(worker(), name="long")
+            await asyncio.create_task(worker(), name="unseen")
+        return limited
+
+    limited = asyncio.run(main())
+    page, _, data = shown(limited)
+    told = " ".join(moment["say"][1] for moment in data["moments"])
+    assert "long ends" not in told and "unseen" not in told and "the trace ends" not in told
+    assert ">Only the first 12 steps were kept" in page, "below the picture"
+
+
+def test_who_waits_for_one_of_two_of_a_name_is_not_said_to_wait_for_the_other():
+    async def joins(task):
+        await task
+
+    async def main():
+        with trace("Twins") as twins:
+            tasks = [asyncio.create_task(worker(), name="twin") for _ in range(2)]
+            await joins(tasks[0])
+            await tasks[1]
+        return twins
+
+    twins = asyncio.run(main())
+    for told in (twins.table(), " ".join(moment.sentence for moment in followed(twins)[0].moments)):
+        assert "task twin" in told and "task twin 1" not in told and "task twin 2" not in told
+
+
+def test_in_a_trace_around_another_the_line_that_creates_a_task_is_the_users():
+    async def main():
+        with trace("Outer") as around, trace("Inner"):
+            await asyncio.create_task(worker(), name="worker")
+        return around
+
+    moments, _ = followed(asyncio.run(main()))
+    assert [block.name for block in moments.code.values()] == ["main", "worker"]
+    assert re.search(r"creates worker at line \d+ \(await asyncio.create_task\(worker", moments.moments[1].sentence)
+
+
+def test_a_cancellation_comes_before_what_it_wakes():
+    async def main():
+        with trace("Cancelled") as cancelled:
+            task = asyncio.create_task(worker(), name="worker")
+            await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.wait([task])
+        return cancelled
+
+    told = [moment.sentence for moment in followed(asyncio.run(main()))[0].moments]
+    assert "this cell cancels worker; worker is woken, to be cancelled: it is ready again." in told
+
+
+def test_code_that_is_not_what_it_was_is_not_shown(tmp_path):
+    file, names = tmp_path / "changing.py", {"asyncio": asyncio}
+    source = "async def late():\n    '\u2028'\n    await asyncio.sleep(0)\n    await asyncio.sleep(0)\n"
+    exec(compile(source, str(file), "exec"), names)
+
+    async def main():
+        with trace("Changed") as changed:
+            await asyncio.create_task(names["late"](), name="late")
+        return changed
+
+    changed = asyncio.run(main())
+    for now, kept in [(source, 4), ("# moved\n" + source, 0), ("async def other():\n    pass\n", 0), ("x = (", 0)]:
+        file.write_text(now, "utf-8")
+        linecache.checkcache()
+        late = next(block for block in followed(changed)[0].code.values() if block.name == "late")
+        assert len(late.lines) == kept and (not kept or late.lines[4] == "    await asyncio.sleep(0)")
 
 
 def test_its_marks_lie_on_lines_that_are_shown():
