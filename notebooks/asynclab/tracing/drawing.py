@@ -202,15 +202,14 @@ def draw_tasks(
     title: str = "",
     *,
     slow: float = 0.1,
-    reasons: bool = True,
     record: Record | None = None,
     guess: Mapping[TaskRow, float] | None = None,
 ) -> Figure:
     """Draw one row per task, the loop's own lane on top, lanes of threads below.
 
-    A run of `slow` seconds or more counts as blocking the loop. `reasons` writes what a task waits for into its
-    bars, where there is room. `record` spares making the trace's record again. `guess` says when somebody thought that
-    tasks end, in seconds since the trace began: dashed outlines, for which the axis grows to three times the trace.
+    A run of `slow` seconds or more counts as blocking the loop. `record` spares making the trace's record again.
+    `guess` says when somebody thought that tasks end, in seconds since the trace began: dashed outlines, for which the
+    axis grows to three times the trace.
 
     Where steps are too close to be told apart, those that begin in the same three points of the axis are joined: they
     are drawn as one, ready, running and waiting as long as they were together. A short run is widened, so that it is
@@ -219,14 +218,14 @@ def draw_tasks(
     sixteenth of the time, but for a point at each of its ends.
     """
     with style.applied():
-        return _Rows(record or Record(trace), title, slow, reasons, guess or {}).figure
+        return _Rows(record or Record(trace), title, slow, guess or {}).figure
 
 
 class _Rows:
     """The drawing of `draw_tasks`, step by step: the rows first, for they decide the size of everything else."""
 
-    def __init__(self, record: Record, title: str, slow: float, reasons: bool, guess: Mapping[TaskRow, float]) -> None:
-        self.record, self.slow, self.reasons, self.guess = record, slow, reasons, guess
+    def __init__(self, record: Record, title: str, slow: float, guess: Mapping[TaskRow, float]) -> None:
+        self.record, self.slow, self.guess = record, slow, guess
         self.order = tree(record.tasks)
         self.names = shown_names(record.tasks, record.opener)
         self.called = known_names(self.names)
@@ -326,8 +325,6 @@ class _Rows:
         start = np.r_[record.last, record.idle[bars.first]] * self.scale
         end = np.r_[record.due * self.scale, bars.begin]
         _boxes(self.axes, y, start, end, 0.5, WAITING, zorder=2)
-        if not self.reasons:
-            return
         place = np.r_[record.awaited, record.before[bars.first]]
         for i in np.flatnonzero((end - start > self.word) & (place >= 0)):
             words = reason_in_words(record.names[place[i]] or "", self.called)

@@ -69,10 +69,10 @@ class Timeline(Trace):
         timeline._recorder, timeline.opener = trace._recorder, opener
         return timeline
 
-    def plot(self, *, reasons: bool = True) -> Picture:
-        """Return the picture; `reasons=False` leaves out what each task waited for."""
+    def plot(self) -> Picture:
+        """Return the picture."""
         record = Record(self)
-        picture = image(self._figure(record, reasons), _alt(self, record))
+        picture = image(self._figure(record), _alt(self, record))
         return Picture(picture + below(_guess_in_words(self, record)), _table(self, record))
 
     def replay(self) -> Picture:
@@ -99,11 +99,10 @@ class Timeline(Trace):
         """Return the facts of the picture as a plain-text table of at most 60 lines."""
         return _table(self, Record(self))
 
-    def _figure(self, record: Record, reasons: bool = True) -> object:
+    def _figure(self, record: Record) -> object:
         if len(record.tasks) > MANY:
             return draw_crowd(self, self.title, slow=self.slow, record=record)
-        guess = self._guessed(record)
-        return draw_tasks(self, self.title, slow=self.slow, reasons=reasons, record=record, guess=guess)
+        return draw_tasks(self, self.title, slow=self.slow, record=record, guess=self._guessed(record))
 
     def _guessed(self, record: Record) -> dict[TaskRow, float]:
         """Return the seconds that were guessed, for each row that is drawn."""

@@ -164,7 +164,7 @@ def ran(steps, windows):
 
 def check_ink(rows, slow=0.1):
     made = Made([Row(f"task {i}", steps, finished=1.0, outcome="done") for i, steps in enumerate(rows)], slow=slow)
-    figure = draw_tasks(made, slow=slow, reasons=False)
+    figure = draw_tasks(made, slow=slow)
     everything = sorted((step for steps in rows for step in steps), key=lambda step: step[1])
     bands = [(1.2 + i - 0.27, 0.1) for i in range(len(rows))]  # above the words in a bar
     if all(one[2] <= next_[1] for one, next_ in pairwise(everything)):  # rows made up may run at the same time
@@ -193,7 +193,7 @@ def test_no_row_looks_busier_than_it_was_at_random(seed, only_running):
 
 def test_a_single_short_step_is_seen(only_running):
     steps = [(t, t, t + 1e-7) for t in np.linspace(0.03, 0.97, 20)]
-    figure = draw_tasks(Made([Row(steps=steps, finished=1.0, outcome="done")]), reasons=False)
+    figure = draw_tasks(Made([Row(steps=steps, finished=1.0, outcome="done")]))
     (drawn,) = ink(figure, figure.axes[0], [(0.93, 0.1)])
     for start, *_ in steps:
         assert drawn[round(start * len(drawn)) - 3 :][:6].max() > 0.9
@@ -202,7 +202,7 @@ def test_a_single_short_step_is_seen(only_running):
 @pytest.mark.parametrize("tasks", [2, 3])
 def test_tasks_that_take_turns_do_not_seem_to_run_at_once(tasks, only_running):
     rows = [Row(steps=steps, finished=1.0, outcome="done") for steps in in_turns(tasks)]
-    figure = draw_tasks(Made(rows), reasons=False)
+    figure = draw_tasks(Made(rows))
     at_once = sum(ink(figure, figure.axes[0], [(0.93 + i, 0.1) for i in range(tasks)]))
     assert np.mean(at_once > 1.5) < 0.1
 
