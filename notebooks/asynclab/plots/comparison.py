@@ -222,7 +222,9 @@ def _bars(result: Comparison) -> Figure:
 
 
 def _against_the_first(times_as_fast: float) -> str:
-    return f"{ratio(times_as_fast)} as fast" if times_as_fast >= 1 else f"{ratio(1 / times_as_fast)} slower"
+    if times_as_fast > 0.995:  # 1.00x slower would be none
+        return f"{ratio(times_as_fast)} as fast"
+    return f"{ratio(1 / times_as_fast)} slower"
 
 
 def _bar(ax: Axes, row: int, runs: Runs) -> None:

@@ -61,7 +61,7 @@ def _seconds(name: str, value: object) -> float:
     except (OverflowError, ValueError):  # larger than any float, or a Decimal that is no number
         seconds = math.inf
     if not 0 <= seconds < math.inf:
-        raise ValueError(f"{is_}, and no time is so: {write} for no guess")
+        raise ValueError(f"{is_}, which is not a time: {write} for no guess")
     return abs(seconds)  # -0.0 is 0
 
 

@@ -35,7 +35,7 @@ async def compared(guess):
         ({"a": "0.3"}, r"guess\[\"a\"\] is '0.3', which is not a number: write the seconds until it ends"),
         ({"a": None}, r'guess\["a"\] is None, which is not a number'),
         ({"a": True}, r'guess\["a"\] is True, which is not a number'),
-        ({"a": -0.1}, r'guess\["a"\] is -0.1, and no time is so: write the seconds .* or \.\.\. for no guess'),
+        ({"a": -0.1}, r'guess\["a"\] is -0.1, which is not a time: write the seconds .* or \.\.\. for no guess'),
         ({"a": ..., "b": math.nan}, r'guess\["b"\] is nan, and no time'),
         ({"a": 10**400}, r'guess\["a"\] is 1000'),
         ({"a": 10**5000}, r'guess\["a"\] is of type int, and no time'),
