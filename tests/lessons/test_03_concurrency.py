@@ -9,6 +9,7 @@ import contextlib
 import gc
 import heapq
 import json
+import re
 import sys
 import time
 from collections import Counter
@@ -916,6 +917,17 @@ def test_the_mistakes_are_as_the_chapter_says():
             asyncio.BoundedSemaphore(3).release()
 
     on(Clock(), main)
+
+
+def test_the_slider_counts_the_queue_though_the_servers_have_stopped():
+    """A learner moves it after Run All; without the servers, the work would fail at once and the queue stay empty."""
+    notebook = json.loads((NOTEBOOKS / "03_concurrency_patterns.ipynb").read_text(encoding="utf-8"))
+    source = next("".join(cell["source"]) for cell in notebook["cells"] if cell["id"] == "hand-over-explored")
+    names = {"asyncio": asyncio, "producer_consumer_example": m.producer_consumer_example}
+    exec(source[: source.index("await explore")], names)
+    highest = re.findall(r"^maxsize=(\d+) +(\d+) at most", str(asyncio.run(names["hand_over"]())), re.MULTILINE)
+    unlimited, limited = (int(most) for _, most in highest)
+    assert [size for size, _ in highest] == ["0", "5"] and limited == 5 < unlimited
 
 
 def test_a_race_loses_updates_and_a_lock_does_not():

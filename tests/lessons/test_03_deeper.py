@@ -5,6 +5,8 @@ Most of it runs on a virtual clock (virtual_time.py); nothing here depends on ho
 
 import asyncio
 import contextlib
+import json
+import time
 import unittest
 from dataclasses import dataclass
 
@@ -12,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asynclab.taught import taught
+from asynclab.taught import NOTEBOOKS, taught
 from limiter_scenes import often
 from virtual_time import Clock, Hangs, play
 
@@ -507,3 +509,18 @@ class BoundedMap(unittest.IsolatedAsyncioTestCase):
     async def test_results_are_in_the_order_of_the_items(self):
         results = await chapter.bounded_map(sleep_and_return, [0.02, 0.01, 0.0], limit=3)
         self.assertEqual(results, [0.02, 0.01, 0.0])
+
+
+def test_a_comparison_on_a_busy_loop_that_is_interrupted_leaves_no_task():
+    """The task that keeps the loop busy would go on forever, and every later cell would be slow."""
+    notebook = json.loads((NOTEBOOKS / "03_concurrency_patterns_deeper.ipynb").read_text(encoding="utf-8"))
+    names = {"asyncio": asyncio, "time": time}
+    exec(next("".join(cell["source"]) for cell in notebook["cells"] if cell["id"] == "busy"), names)
+
+    async def main():
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.02):
+                await names["busy"](chapter.AsyncRateLimiter)
+        return asyncio.all_tasks() - {asyncio.current_task()}
+
+    assert not asyncio.run(main())
