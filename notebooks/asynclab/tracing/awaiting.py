@@ -16,8 +16,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 __all__ = [
-    "LIBRARY", "Place", "Waiting", "begin_of", "caller", "chain", "describe", "is_library", "is_library_file",
-    "look_through",
+    "LIBRARY", "Place", "Waiting", "begin_of", "caller", "chain", "describe", "is_library", "look_through",
 ]  # fmt: skip
 
 # Where libraries lie, and what records: code in these folders is not the user's.
@@ -92,12 +91,7 @@ _WRAPPERS = {"coroutine_wrapper", "async_generator_asend", "async_generator_athr
 
 def is_library(code: types.CodeType) -> bool:
     """Return whether `code` is a library's, not the user's."""
-    return is_library_file(code.co_filename)
-
-
-def is_library_file(file: str) -> bool:
-    """Return whether the code in `file` is a library's."""
-    return file.startswith(LIBRARY)
+    return code.co_filename.startswith(LIBRARY)
 
 
 def describe(coro: Any) -> Waiting:
@@ -118,10 +112,10 @@ def describe(coro: Any) -> Waiting:
 
 
 def begin_of(coro: Any) -> Place | None:
-    """Return where the code of a coroutine begins; None if it is no plain one."""
+    """Return where the code of a coroutine begins; None if it is a library's, or no plain one."""
     kind = type(coro)
     code = coro.cr_code if kind is types.CoroutineType else coro.gi_code if kind is types.GeneratorType else None
-    return None if code is None else _place(code, code.co_firstlineno)
+    return None if code is None or is_library(code) else _place(code, code.co_firstlineno)
 
 
 def caller(frame: types.FrameType | None) -> Place | None:

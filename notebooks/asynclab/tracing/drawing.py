@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -71,19 +72,44 @@ class Record:
 
         order = np.argsort(owner, kind="stable")[len(self.callbacks) :]
         self.owner, self.after, self.start, self.end = owner[order], place[order], start[order], end[order]
-        created = np.array([row.created for row in self.tasks], float)
+        self.created = np.array([row.created for row in self.tasks], float)
         finished = [self.known if row.finished is None else row.finished for row in self.tasks]
-        first = np.diff(self.owner, prepend=-1) != 0
-        self.idle = np.where(first, created[self.owner], np.roll(self.end, 1))
-        self.before = np.where(first, -1, np.roll(self.after, 1))
+        self.first = np.diff(self.owner, prepend=-1) != 0
+        self.idle = np.where(self.first, self.created[self.owner], np.roll(self.end, 1))
+        self.before = np.where(self.first, -1, np.roll(self.after, 1))
         self.ready = np.clip(ready[order], self.idle, np.maximum(self.idle, self.start))
 
         final = np.flatnonzero(np.diff(self.owner, append=-1))
-        self.last, self.awaited = created, np.full(len(self.tasks), -1)
+        self.last, self.awaited = self.created.copy(), np.full(len(self.tasks), -1)
         self.last[self.owner[final]], self.awaited[self.owner[final]] = self.end[final], self.after[final]
         self.until = np.maximum(self.last, np.minimum(np.array(finished, float), self.known))
         woken = [np.inf if row.woken is None or self.truncated else row.woken for row in self.tasks]
         self.due = np.clip(np.array(woken, float), self.last, self.until)
+
+    @cached_property
+    def shown(self) -> dict[TaskRow, str]:
+        """What each task is called in a picture."""
+        return shown_names(self.tasks, self.opener)
+
+    @cached_property
+    def _called(self) -> dict[str, str]:
+        """What is shown for each task's name, by which others tell what they wait for; not for one borne by two."""
+        count = Counter(row.name for row in self.tasks)
+        return {row.name: text for row, text in self.shown.items() if count[row.name] == 1}
+
+    def reason(self, name: str | None) -> str:
+        """Return what a task waits for, one of `names`, as a reader would say it; "" for None."""
+        if name is None:
+            return ""
+        if name.startswith("task "):
+            return "task " + (self._called.get(name[5:]) or plain(name[5:]))
+        return plain(name.replace(".__aexit__", " exit").replace(".__aenter__", " entry"))
+
+    def ended_at(self, row: TaskRow) -> float | None:
+        """Return when a task ended, for its cell the trace's end; None if it has not, or was collected."""
+        if row.outcome == "destroyed":
+            return None
+        return self.duration if row.root else row.finished
 
     @property
     def unbegun(self) -> np.ndarray:
@@ -156,12 +182,6 @@ def shown_names(tasks: Sequence[TaskRow], opener: str = "this cell") -> dict[Tas
     return shown
 
 
-def known_names(shown: Mapping[TaskRow, str]) -> dict[str, str]:
-    """Return what is shown for each task's name, by which others tell what they wait for; not for one borne by two."""
-    count = Counter(row.name for row in shown)
-    return {row.name: text for row, text in shown.items() if count[row.name] == 1}
-
-
 def tree(tasks: Sequence[TaskRow]) -> list[tuple[TaskRow, int]]:
     """Return the tasks, each below its parent, with their depth: 0 for a task whose parent is not recorded."""
     known, children = set(tasks), {}
@@ -173,13 +193,6 @@ def tree(tasks: Sequence[TaskRow]) -> list[tuple[TaskRow, int]]:
         order.append((row, depth))
         to_come += [(child, depth + 1) for child in children.get(row, ())]
     return order
-
-
-def reason_in_words(reason: str, called: dict[str, str]) -> str:
-    """Return what a task waits for as a reader would say it; `called` maps tasks' names to those shown."""
-    if reason.startswith("task "):
-        return "task " + (called.get(reason[5:]) or plain(reason[5:]))
-    return plain(reason.replace(".__aexit__", " exit").replace(".__aenter__", " entry"))
 
 
 def lanes(trace: Trace | Record) -> dict[str, str]:
@@ -227,8 +240,6 @@ class _Rows:
     def __init__(self, record: Record, title: str, slow: float, guess: Mapping[TaskRow, float]) -> None:
         self.record, self.slow, self.guess = record, slow, guess
         self.order = tree(record.tasks)
-        self.names = shown_names(record.tasks, record.opener)
-        self.called = known_names(self.names)
         self.lanes = lanes(record)
         seconds = guessing.room_for(record.duration, self.guess.values())
         self.scale, unit = _unit(seconds)
@@ -272,7 +283,7 @@ class _Rows:
         y = 1.2
         for row, depth in self.order:
             self.at[row] = y
-            labels.append((y, shorten(self.names[row], 30), min(depth, 6)))
+            labels.append((y, shorten(self.record.shown[row], 30), min(depth, 6)))
             y += 1
         self.rule = y - 0.35  # the line between tasks and threads
         y += 0.35 if self.lanes else 0
@@ -327,7 +338,7 @@ class _Rows:
         _boxes(self.axes, y, start, end, 0.5, WAITING, zorder=2)
         place = np.r_[record.awaited, record.before[bars.first]]
         for i in np.flatnonzero((end - start > self.word) & (place >= 0)):
-            words = reason_in_words(record.names[place[i]] or "", self.called)
+            words = record.reason(record.names[place[i]])
             self._write(start[i], end[i], y[i], [words, words.rsplit(".", 1)[-1]], color=FAINT, style="italic")
 
     def _draw_ready(self) -> None:

@@ -114,7 +114,7 @@ class TaskRow:
         self.name = name  # of the task, as `Task.get_name()` last gave it
         self.named = not _DEFAULT_NAME.match(name)  # True if somebody gave it that name
         self.coro = coro  # qualified name of its coroutine function
-        self.begins: Place | None = None  # where the code of that is, if it is a plain one
+        self.begins: Place | None = None  # where the code of that is, if it is a plain one of the user's
         self.made: Place | None = None  # the line that created the task, if `create_task()` was seen
         self.number = len(recorder.tasks)  # its index in `Trace.tasks`
         self.parent = parent  # row of the task that created it, if that is recorded too

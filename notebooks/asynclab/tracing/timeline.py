@@ -12,7 +12,7 @@ import numpy as np
 from ..page.html import bundle, image
 from ..page.numbers import duration, percent
 from ..page.table import shorten, table
-from .drawing import Record, draw_crowd, draw_tasks, known_names, lanes, plain, reason_in_words, shown_names, tree
+from .drawing import Record, draw_crowd, draw_tasks, lanes, plain, tree
 from .guess import Guessed, below, checked_guess, in_words, not_found, room_for
 from .moments import Moments
 from .recorder import TaskRow, Trace
@@ -108,7 +108,7 @@ class Timeline(Trace):
         """Return the seconds that were guessed, for each row that is drawn."""
         if not self.guess or len(record.tasks) > MANY:
             return {}
-        return _guessed_rows(self.guess, shown_names(record.tasks, record.opener))
+        return _guessed_rows(self.guess, record.shown)
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         if not self.tasks:
@@ -147,11 +147,11 @@ def _alt(timeline: Timeline, record: Record) -> str:
         parts.append(f"{_counted([record.tasks[i] for i in rows])}.")
     else:
         parts += ["Ready means: it could run, but the loop was busy."] * bool(rows)
-        names, sums = shown_names(record.tasks, record.opener), record.sums()
+        sums = record.sums()
         for i in rows:
             row, end = record.tasks[i], _end(record, record.tasks[i])
             spent = ", ".join(f"{state} {duration(sums[state][i])}" for state in ("running", "ready", "waiting"))
-            name = shorten(names[row], 40)
+            name = shorten(record.shown[row], 40)
             parts.append(f"{name}: {_outcome(row)}, {duration(row.created)} to {duration(end)}: {spent}.")
     parts += [f"In a thread or process: {len(record.work)} calls."] if record.work else []
     return " ".join(parts + _truncated(timeline, record) + _guess_in_words(timeline, record))
@@ -169,10 +169,8 @@ def _guess_in_words(timeline: Timeline, record: Record) -> list[str]:
     """Return the sentences about the guess: none where nothing was guessed."""
     if not timeline.guess:
         return []
-    names = shown_names(record.tasks, record.opener)
-    guessed = _guessed_rows(timeline.guess, names)
-    ends = {row: record.duration if row.root else row.finished for row in guessed if row.outcome != "destroyed"}
-    rows = [Guessed(names[row], seconds, ends.get(row)) for row, seconds in guessed.items()]
+    names, guessed = record.shown, _guessed_rows(timeline.guess, record.shown)
+    rows = [Guessed(names[row], seconds, record.ended_at(row)) for row, seconds in guessed.items()]
     unknown = [name for name in timeline.guess if _row_called(name, names) is None]
     known = [name for row, name in names.items() if not row.root]
     said = [in_words(rows, record.duration, drawn=len(record.tasks) <= MANY)]
@@ -227,19 +225,19 @@ def _counted(rows: list[TaskRow]) -> str:
 
 
 def _table_of_tasks(record: Record, title: str) -> str:
-    names, sums, reasons = shown_names(record.tasks, record.opener), record.sums(), record.reasons(_REASONS)
-    called = known_names(names)
+    sums, reasons = record.sums(), record.reasons(_REASONS)
     place = {row: i for i, row in enumerate(record.tasks)}
     header = ("task", "outcome", "from", "to", "running", "longest", "ready", "waiting", "waited for")
     lines = []
     for row, depth in tree(record.tasks):
         i = place[row]
         some, count = reasons[i]
-        waited = list(dict.fromkeys(shorten(reason_in_words(reason, called), 60) for reason in some))
+        waited = list(dict.fromkeys(shorten(record.reason(reason), 60) for reason in some))
         waited += [f"… and {count - len(some)} more"] * (count > len(some))
         numbers = (row.created, _end(record, row), *(sums[s][i] for s in ("running", "longest", "ready", "waiting")))
         outcome = ("cancel() called" if row.cancels else "") if row.root else _outcome(row)
-        lines.append(("  " * depth + shorten(names[row], 60), outcome, *map(duration, numbers), ", ".join(waited)))
+        name = "  " * depth + shorten(record.shown[row], 60)
+        lines.append((name, outcome, *map(duration, numbers), ", ".join(waited)))
     for calls in _calls(record, _LINES - 4 - len(lines)):
         times = [calls.start, calls.end, calls.total, calls.longest]
         numbers = map(duration, times) if calls.begun else [""] * 4
