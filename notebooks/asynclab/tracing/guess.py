@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from bisect import bisect_right
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from html import escape
@@ -43,26 +43,19 @@ def checked_guess(guess: Mapping[str, object] | None) -> dict[str, float]:
         return {}
     if not isinstance(guess, Mapping):
         raise TypeError(f'a guess is written as {{"name of a row": seconds, …}}, not {_shown(guess)}')
-    return {name: _seconds(name, value) for name, value in guess.items() if _is_name(name) and value is not ...}
-
-
-def _is_name(name: object) -> bool:
-    if not isinstance(name, str):
-        raise TypeError(f"guess: {_shown(name)} is not the name of a row: write it in quotes")
-    return True
+    for name in guess:
+        if not isinstance(name, str):
+            raise TypeError(f"guess: {_shown(name)} is not the name of a row: write it in quotes")
+    return {name: _seconds(name, value) for name, value in guess.items() if value is not ...}
 
 
 def _seconds(name: str, value: object) -> float:
     is_, write = f"guess[{_in_quotes(name)}] is {_shown(value)}", "write the seconds until it ends, such as 0.5, or ..."
     if isinstance(value, bool) or not isinstance(value, Real | Decimal):
         raise TypeError(f"{is_}, which is not a number: {write} for no guess")
-    try:
-        seconds = float(value)
-    except (OverflowError, ValueError):  # larger than any float, or a Decimal that is no number
-        seconds = math.inf
-    if not 0 <= seconds < math.inf:
+    if not 0 <= value <= sys.float_info.max:
         raise ValueError(f"{is_}, which is not a time: {write} for no guess")
-    return abs(seconds)  # -0.0 is 0
+    return abs(float(value))  # -0.0 is 0
 
 
 def _in_quotes(name: str) -> str:
@@ -70,10 +63,7 @@ def _in_quotes(name: str) -> str:
 
 
 def _shown(value: object) -> str:
-    try:
-        return shorten(repr(value), 60)
-    except Exception:  # a number of more digits than Python writes, or an object of somebody's own
-        return f"of type {type(value).__name__}"
+    return shorten(repr(value), 60)
 
 
 def room_for(length: float, guesses: Iterable[float]) -> float:
@@ -144,11 +134,12 @@ def _order(rows: Sequence[Guessed], near: float) -> str:
         if row.end - first > near:
             first = row.end
         place[row.name] = first
-    longest: list[float] = []  # the last place of the best run of each length
-    for _, at in sorted((row.guess, place[row.name]) for row in rows):
-        length = bisect_right(longest, at)
-        longest[length : length + 1] = [at]
-    count = len(longest)
+    as_guessed = [at for _, at in sorted((row.guess, place[row.name]) for row in rows)]
+    lengths: list[int] = []  # of the longest run in order that ends with each
+    for at in as_guessed:
+        runs = [length for length, before in zip(lengths, as_guessed, strict=False) if before <= at]
+        lengths.append(1 + max(runs, default=0))
+    count = max(lengths)
     if count == len(rows):
         return "both in order" if count == 2 else f"all {count} in order"
     return "in reverse order" if count == 1 else f"{count} of {len(rows)} in order"

@@ -230,7 +230,7 @@ class Moments:
         if not places:
             return ""
         number = places[-1].line
-        code = self.code.get(function_of(places[-1]), Block("")).at(number)
+        code = self.code.get(function_of(places[-1]), Block("", {})).code_at(number)
         return f"{word} line {number}" + (f" ({code})" if code else "")
 
 

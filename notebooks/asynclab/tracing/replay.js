@@ -25,11 +25,11 @@ const show = (moment, value) => {
   cover.style.display = moment === last ? 'none' : 'block';
   if (before === String(moment)) return;
   one('.asynclab-when').textContent = `${moment + 1} of ${last + 1} · at ${say[0]}`;
-  if (one('.asynclab-said').textContent !== say[1]) one('.asynclab-said').textContent = say[1];
+  one('.asynclab-said').textContent = say[1];
   for (const box of all('.asynclab-box')) {
     const kind = box.dataset.kind, here = [...tasks].filter(([, state]) => state[0] === kind);
     const chips = here.map(([task, state]) => make(kind, `${symbols[kind]} ${data.names[task]}${state[1] ? ': ' + state[1] : ''}`));
-    const others = counts ? counts[['running', 'ready', 'waiting', 'ended'].indexOf(kind)] - here.length : 0;
+    const others = counts[['running', 'ready', 'waiting', 'ended'].indexOf(kind)] - here.length;
     if (others > 0) chips.push(`${chips.length ? '… and ' : ''}${others} more`);
     box.lastElementChild.replaceChildren(...(chips.length ? chips : ['—']));
   }

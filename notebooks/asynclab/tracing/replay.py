@@ -100,9 +100,7 @@ def _data(record: Record, moments: Moments, axis: float, box: Bbox) -> str:
     for moment in moments.moments:
         at, say = round(1000 * moment.when / (axis or 1), 3), [duration(moment.when), moment.sentence]
         changes = [[k, numbers.setdefault(state, len(numbers))] for k, state in moment.changes]
-        told.append({"at": at, "say": say, "changes": changes})
-        if len(record.tasks) > TASKS:
-            told[-1]["counts"] = moment.counts
+        told.append({"at": at, "say": say, "changes": changes, "counts": moment.counts})
     states = [
         [state.kind, state.words, [[places[function_of(place)], place.line, kind] for place, kind in state.marks]]
         for state in numbers

@@ -7,7 +7,7 @@ import linecache
 import textwrap
 import warnings
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ..page.table import shorten
 from .awaiting import Place
@@ -18,14 +18,13 @@ _WIDEST = 120  # letters of a line
 Function = tuple[str, str, int]  # its file, its qualified name, its first line
 
 
-@dataclass
-class Block:
+class Block(NamedTuple):
     """A function, or that part of a cell that was traced: `lines` by number, empty if there is no source to be had."""
 
     name: str
-    lines: dict[int, str] = field(default_factory=dict)
+    lines: dict[int, str]
 
-    def at(self, number: int) -> str:
+    def code_at(self, number: int) -> str:
         """Return the code at that line, short enough to be said in a sentence; "" if there is none."""
         return shorten(self.lines.get(number, "").strip(), 50)
 
@@ -41,20 +40,24 @@ def blocks(places: Iterable[Place], opened: Place | None, opener: str) -> dict[F
     `opened` is where the trace was opened, by a piece of code that is called `opener`: of that, the `with` statement
     is enough, if it holds all the places.
     """
-    lines: dict[Function, set[int]] = {}
+    needed: dict[Function, set[int]] = {}
     for place in places:
-        lines.setdefault(function_of(place), set()).add(place.line)
-    files = {file: _read(file) for file in {file for file, *_ in lines}}
+        needed.setdefault(function_of(place), set()).add(place.line)
+    files = {file: _read(file) for file in {file for file, *_ in needed}}
     found = {}
-    for function, needed in lines.items():
-        file, name, _ = function
-        code, tree = files[file]
+    for function, numbers in needed.items():
+        code, tree = files[function[0]]
         first, last = _extent(function, tree)
         if opened is not None and function == function_of(opened):
-            first, last = _with_statement(opened, needed, tree) or (first, last)
-        name = name.rpartition(".")[2]
-        found[function] = Block(opener if name == "<module>" else name, _number(first, code[first - 1 : last], needed))
+            first, last = _with_statement(opened, numbers, tree) or (first, last)
+        name = _own_name(function)
+        name = opener if name == "<module>" else name
+        found[function] = Block(name, _number(first, code[first - 1 : last], numbers))
     return found
+
+
+def _own_name(function: Function) -> str:
+    return function[1].rpartition(".")[2]
 
 
 def _read(file: str) -> tuple[list[str], list[ast.AST]]:
@@ -64,14 +67,13 @@ def _read(file: str) -> tuple[list[str], list[ast.AST]]:
         warnings.simplefilter("ignore")  # what the source is warned of was said when it was first compiled
         try:
             return lines, list(ast.walk(ast.parse("".join(lines))))
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
+        except (SyntaxError, ValueError):
             return lines, []
 
 
 def _extent(function: Function, tree: list[ast.AST]) -> tuple[int, int]:
     """Return the first and last line of a function, (1, 0) if it is not there: the file may not be what it was."""
-    _, name, first = function
-    name = name.rpartition(".")[2]
+    name, first = _own_name(function), function[2]
     if name == "<module>":
         return 1, max((getattr(node, "end_lineno", 0) for node in tree), default=0)
     extents = [(1, 0)]
@@ -98,7 +100,7 @@ def _with_statement(opened: Place, needed: Collection[int], tree: list[ast.AST])
 def _number(first: int, code: list[str], needed: Collection[int]) -> dict[int, str]:
     """Return lines of code by their number, without those far from the ones needed if they are many."""
     # Not splitlines(): a string may hold what that takes for the end of a line, and Python does not.
-    lines = textwrap.dedent("".join(code)).rstrip().split("\n") if code else []
+    lines = dict(enumerate(textwrap.dedent("".join(code)).rstrip().split("\n"), first)) if code else {}
     near = {line + k for line in needed for k in range(-3, 4)} | {first, first + 1}
-    shown = sorted(number for number in range(first, first + len(lines)) if len(lines) <= _MOST or number in near)
-    return {number: shorten(lines[number - first], _WIDEST) for number in shown[: 3 * _MOST]}
+    shown = [number for number in lines if len(lines) <= _MOST or number in near]
+    return {number: shorten(lines[number], _WIDEST) for number in shown[: 3 * _MOST]}

@@ -23,30 +23,19 @@ _LINES = 60  # of a table
 _REASONS = 8  # that a table gives of a task
 
 
-def trace(
-    title: str = "",
-    guess: Mapping[str, object] | None = None,
-    *,
-    slow: float = 0.1,
-    everything: bool = False,
-    limit: int = 500_000,
-) -> Timeline:
+class Timeline(Trace):
     """Record what the tasks of a `with` block do; let the cell end with the result to see it.
 
-    `title` heads the picture. `guess` says for the name of each row after how many seconds it ends, or `...`: it is
-    drawn over what was measured, and told in words; the row of what opened the trace is "this cell". TypeError or
-    ValueError if a value makes no sense. A run of `slow` seconds or more is marked as blocking the loop. `everything`
-    and `limit` are those of `asynclab.tracing.recorder.Trace`, which also lists the errors raised on entry.
+    It displays itself as a picture, its alternative text, and a table with the same facts. `title` heads the picture.
+    `guess` says for the name of each row after how many seconds it ends, or `...`: it is drawn over what was measured,
+    and told in words; the row of what opened the trace is "this cell". TypeError or ValueError if a value makes no
+    sense. A run of `slow` seconds or more is marked as blocking the loop. `everything` and `limit` are those of
+    `asynclab.tracing.recorder.Trace`, which also lists the errors raised on entry.
 
         with trace("Two naps") as naps:
             await asyncio.gather(nap(), nap())
         naps
     """
-    return Timeline(title, guess, slow=slow, everything=everything, limit=limit)
-
-
-class Timeline(Trace):
-    """A trace that displays itself: a picture, its alternative text, and a table with the same facts."""
 
     def __init__(
         self,
@@ -84,11 +73,8 @@ class Timeline(Trace):
         record = Record(self)
         fig, moments, words = self._figure(record), Moments(record, self.slow), _table(self, record)
         axis = room_for(record.duration, self._guessed(record).values())
-        picture, guessed = (
-            image(fig, _alt(self, record)),
-            below(_truncated(self, record) + _guess_in_words(self, record)),
-        )
-        html = replay(record, moments, fig, axis, picture, guessed, self.title)
+        said = below(_truncated(self, record) + _guess_in_words(self, record))
+        html = replay(record, moments, fig, axis, image(fig, _alt(self, record)), said, self.title)
         return Picture(html, words, steps(moments, _LINES - words.count("\n")))
 
     def alt(self) -> str:
@@ -106,9 +92,7 @@ class Timeline(Trace):
 
     def _guessed(self, record: Record) -> dict[TaskRow, float]:
         """Return the seconds that were guessed, for each row that is drawn."""
-        if not self.guess or len(record.tasks) > MANY:
-            return {}
-        return _guessed_rows(self.guess, record.shown)
+        return {} if len(record.tasks) > MANY else _guessed_rows(self.guess, record)[0]
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         if not self.tasks:
@@ -122,6 +106,9 @@ class Timeline(Trace):
         if not self.tasks:
             return f"<trace {self.title!r}: nothing recorded yet, use it in a with statement>"
         return f"<trace {self.title!r}: {len(self.tasks) - 1} tasks in {duration(self.duration)}>"
+
+
+trace = Timeline  # as it reads in a `with` statement
 
 
 class Picture:
@@ -167,29 +154,24 @@ def _table(timeline: Timeline, record: Record) -> str:
 
 def _guess_in_words(timeline: Timeline, record: Record) -> list[str]:
     """Return the sentences about the guess: none where nothing was guessed."""
-    if not timeline.guess:
-        return []
-    names, guessed = record.shown, _guessed_rows(timeline.guess, record.shown)
-    rows = [Guessed(names[row], seconds, record.ended_at(row)) for row, seconds in guessed.items()]
-    unknown = [name for name in timeline.guess if _row_called(name, names) is None]
-    known = [name for row, name in names.items() if not row.root]
-    said = [in_words(rows, record.duration, drawn=len(record.tasks) <= MANY)]
-    said += [not_found(unknown, known, "task")] if unknown else []
-    return [sentence for sentence in said if sentence]
+    guessed, unknown = _guessed_rows(timeline.guess, record)
+    rows = [Guessed(record.shown[row], seconds, record.ended_at(row)) for row, seconds in guessed.items()]
+    known = [name for row, name in record.shown.items() if not row.root]
+    said = [in_words(rows, record.duration, drawn=len(record.tasks) <= MANY)] if rows else []
+    return said + ([not_found(unknown, known, "task")] if unknown else [])
 
 
-def _guessed_rows(guess: Mapping[str, float], names: Mapping[TaskRow, str]) -> dict[TaskRow, float]:
-    """Return the seconds guessed for each task; `names` are those shown."""
-    rows = {_row_called(name, names): seconds for name, seconds in guess.items()}
-    rows.pop(None, None)
-    return rows
-
-
-def _row_called(name: str, names: Mapping[TaskRow, str]) -> TaskRow | None:
-    """Return the task that is shown under that `name`, or else the only one that bears it."""
-    shown = [row for row, text in names.items() if text == plain(name)]
-    rows = shown or [row for row in names if row.name == name and not row.root]
-    return rows[0] if len(rows) == 1 else None
+def _guessed_rows(guess: Mapping[str, float], record: Record) -> tuple[dict[TaskRow, float], list[str]]:
+    """Return the seconds guessed for each task, and the names of none; a name is that shown, or else the task's own."""
+    guessed, unknown = {}, []
+    for name, seconds in guess.items():
+        shown = [row for row, text in record.shown.items() if text == plain(name)]
+        rows = shown or [row for row in record.tasks if row.name == name and not row.root]
+        if len(rows) == 1:
+            guessed[rows[0]] = seconds
+        else:
+            unknown.append(name)
+    return guessed, unknown
 
 
 def _truncated(timeline: Timeline, record: Record) -> list[str]:

@@ -38,8 +38,6 @@ async def compared(guess):
         ({"a": -0.1}, r'guess\["a"\] is -0.1, which is not a time: write the seconds .* or \.\.\. for no guess'),
         ({"a": ..., "b": math.nan}, r'guess\["b"\] is nan, which is not a time'),
         ({"a": 10**400}, r'guess\["a"\] is 1000'),
-        ({"a": 10**5000}, r'guess\["a"\] is of type int, which is not a time'),
-        ({"a": Decimal("sNaN")}, r'guess\["a"\] is Decimal\(.*, which is not a time'),
         ({"a\nb": "1"}, r'guess\["a\\nb"\] is'),
         ({7: 0.1}, "7 is not the name of a row"),
         ([0.1], "a guess is written as"),
