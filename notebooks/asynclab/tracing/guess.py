@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from html import escape
@@ -53,9 +52,13 @@ def _seconds(name: str, value: object) -> float:
     is_, write = f"guess[{_in_quotes(name)}] is {_shown(value)}", "write the seconds until it ends, such as 0.5, or ..."
     if isinstance(value, bool) or not isinstance(value, Real | Decimal):
         raise TypeError(f"{is_}, which is not a number: {write} for no guess")
-    if not 0 <= value <= sys.float_info.max:
+    try:
+        seconds = float(value)
+    except OverflowError:  # larger than any float
+        seconds = math.inf
+    if not 0 <= seconds < math.inf:
         raise ValueError(f"{is_}, which is not a time: {write} for no guess")
-    return abs(float(value))  # -0.0 is 0
+    return abs(seconds)  # -0.0 is 0
 
 
 def _in_quotes(name: str) -> str:
