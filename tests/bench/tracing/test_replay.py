@@ -21,6 +21,17 @@ from asynclab.tracing.drawing import Record
 from asynclab.tracing.moments import MOMENTS, TASKS, Moments
 
 
+def traced(scene, title="Scene", **options):
+    """Trace `scene` in a loop of its own."""
+
+    async def main():
+        with trace(title, **options) as timeline:
+            await scene()
+        return timeline
+
+    return asyncio.run(main())
+
+
 async def worker():
     await asyncio.sleep(0.02)
 
@@ -31,18 +42,16 @@ async def boss():
     await task
 
 
+async def boss_first():
+    await asyncio.create_task(boss(), name="boss")
+
+
 async def inner(event):
     await event.wait()
 
 
 async def outer(event):
     await inner(event)
-
-
-async def boss_first():
-    with trace("When does a task start?", slow=0.05) as first:
-        await asyncio.create_task(boss(), name="boss")
-    return first
 
 
 async def everything_that_can_happen():
@@ -66,14 +75,13 @@ async def everything_that_can_happen():
     return all_of_it
 
 
-async def turns(tasks, steps):
-    async def take():
-        for _ in range(steps):
-            await asyncio.sleep(0)
+async def take(steps):
+    for _ in range(steps):
+        await asyncio.sleep(0)
 
-    with trace("Turns") as taken:
-        await asyncio.gather(*[take() for _ in range(tasks)])
-    return taken
+
+def turns(tasks, steps):
+    return traced(lambda: asyncio.gather(*[take(steps) for _ in range(tasks)]))
 
 
 class Elements(HTMLParser):
@@ -114,70 +122,110 @@ def line(function, number):
     return function.__code__.co_firstlineno + number
 
 
+async def a_callback_blocks():
+    asyncio.get_running_loop().call_soon(time.sleep, 0.05)
+    await asyncio.sleep(0.01)
+    await asyncio.sleep(0.05)
+
+
+async def twins():
+    async def joins(task):
+        await task
+
+    tasks = [asyncio.create_task(worker(), name="twin") for _ in range(2)]
+    await joins(tasks[0])
+    await tasks[1]
+
+
+async def inner_trace():
+    with trace("Inner"):
+        await asyncio.create_task(worker(), name="worker")
+
+
+async def cancelled():
+    task = asyncio.create_task(worker(), name="worker")
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def eager():
+    asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+    await asyncio.create_task(worker(), name="eager")
+
+
+BOSS_FIRST = [
+    r"the trace begins; this cell runs on from line \d+ \(with trace\(",
+    r"this cell creates boss at line \d+ \(await asyncio.create_task\(boss\(\), .*\): boss is ready",
+    r"this cell suspends at line \d+ .* and waits for task boss; boss starts",
+    rf"boss creates worker at line {line(boss, 1)} \(task = asyncio.create_task.*: worker is ready",
+    r"boss keeps the loop for \d",
+    rf"boss suspends at line {line(boss, 3)} \(await task\) and waits for task worker; worker starts",
+    rf"worker suspends at line {line(worker, 1)} \(await asyncio.sleep\(0.02\)\) and waits for sleep",
+    "nothing is ready: the loop sleeps",
+    rf"worker’s sleep is over: it (goes on from line {line(worker, 1)}|is ready again)",
+    "worker ends",
+    rf"boss’s wait for task worker is over: it (goes on from line {line(boss, 3)} \(await task\)|is ready again)",
+    "boss ends",
+    r"this cell’s wait for task boss is over: it (goes on from line \d+|is ready again)",
+    "this cell leaves the block: the trace ends",
+]
+
+
+@pytest.mark.parametrize(
+    "scene, said, never",
+    [
+        (boss_first, BOSS_FIRST, []),
+        (
+            everything_that_can_happen,
+            [
+                "fails raises ValueError and ends",
+                "cancelled is woken, to be cancelled: it",
+                "cancelled ends, cancelled",
+            ],
+            ["cancelled’s sleep is over"],
+        ),
+        (a_callback_blocks, ["no task is ready: the loop runs callbacks", "nothing is ready: the loop sleeps"], []),
+        (twins, ["task twin"], ["task twin 1", "task twin 2"]),
+        (inner_trace, [r"creates worker at line \d+ \(await asyncio.create_task\(worker"], []),
+        (cancelled, ["this cell cancels worker; worker is woken, to be cancelled: it is ready again"], []),
+        pytest.param(
+            eager,
+            [r"this cell creates eager at line \d+ .*: it runs at once", "eager suspends at line"],
+            [],
+            marks=pytest.mark.skipif(sys.version_info < (3, 12), reason="no eager tasks before 3.12"),
+        ),
+    ],
+)
+def test_what_is_said(scene, said, never):
+    timeline = traced(scene, slow=0.05)
+    told, at = "\n".join(moment.sentence for moment in followed(timeline)[0].moments), 0
+    for words in said:  # on a busy machine there may be more
+        found = re.compile(words).search(told, at)
+        assert found, f"{words} not in {told[at:]}"
+        at = found.end()
+    assert not [words for words in never if words in told + timeline.table()]
+
+
 def test_a_new_task_is_ready_until_its_creator_suspends():
-    moments, states = followed(asyncio.run(boss_first()))
-    told = [clause for moment in moments.moments for clause in moment.sentence.rstrip(".").split("; ")]
-    create, last, sleep = line(boss, 1), line(boss, 3), line(worker, 1)
-    expected = [
-        "the trace begins",
-        r"this cell runs on from line \d+ \(with trace\(",
-        r"this cell creates boss at line \d+ \(await asyncio.create_task\(boss\(\), .*\): boss is ready",
-        r"this cell suspends at line \d+ .* and waits for task boss",
-        "boss starts",
-        rf"boss creates worker at line {create} \(task = asyncio.create_task.*: worker is ready",
-        r"boss keeps the loop for \d",
-        rf"boss suspends at line {last} \(await task\) and waits for task worker",
-        "worker starts",
-        rf"worker suspends at line {sleep} \(await asyncio.sleep\(0.02\)\) and waits for sleep",
-        "nothing is ready: the loop sleeps",
-        rf"worker’s sleep is over: it (goes on from line {sleep}|is ready again)",
-        "worker ends",
-        rf"boss’s wait for task worker is over: it (goes on from line {last} \(await task\)|is ready again)",
-        "boss ends",
-        r"this cell’s wait for task boss is over: it (goes on from line \d+|is ready again)",
-        "this cell leaves the block: the trace ends",
-    ]
-    clauses = iter(told)  # on a busy machine there may be more
-    assert all(any(re.match(words, clause) for clause in clauses) for words in expected), "\n".join(told)
-    kinds = [[each[name].kind for name in ("boss", "worker")] for each in states if "worker" in each]
-    for before, after in (
-        (("running", "ready"), ("waiting", "running")),
-        (("waiting", "running"), ("waiting", "waiting")),
-    ):
-        assert kinds.index([*before]) < kinds.index([*after])
+    _, states = followed(traced(boss_first))
+    create, last = line(boss, 1), line(boss, 3)
+    kinds = [(each["boss"].kind, each["worker"].kind) for each in states if "worker" in each]
+    assert kinds.index(("running", "ready")) < kinds.index(("waiting", "running")) < kinds.index(("waiting", "waiting"))
     marks = [[(mark.place.line, mark.kind) for mark in each["boss"].marks] for each in states if "boss" in each]
     assert marks.index([(create, "running"), (last, "until")]) < marks.index([(last, "waiting")])
     assert [(line(boss, 0), "running"), (last, "until")] in marks
 
 
-def test_every_function_is_shown_once_and_the_cell_by_its_with_statement():
-    moments, _ = followed(asyncio.run(everything_that_can_happen()))
-    blocks = [*moments.code.values()]
-    assert sorted(block.name for block in blocks) == ["everything_that_can_happen", "fail", "inner", "outer"]
-    cell = next(block for block in blocks if block.name == "everything_that_can_happen")
-    code = [*cell.lines.values()]
-    assert code[0] == 'with trace("Everything") as all_of_it:' and "pending.cancel()" not in "".join(code)
+def test_the_code_is_that_of_the_users_functions_and_the_cells_with_statement():
+    moments, states = followed(asyncio.run(everything_that_can_happen()))
+    code = {block.name: "\n".join(block.lines.values()) for block in moments.code.values()}
+    assert sorted(code) == ["everything_that_can_happen", "fail", "inner", "outer"]
+    cell = code["everything_that_can_happen"]
+    assert cell.startswith('with trace("Everything") as all_of_it:') and "pending.cancel()" not in cell
     assert moments.hidden == ["cancelled", "in a thread"], "a library's code is not shown"
-
-
-def test_what_is_awaited_further_in_is_marked_in_each_function():
-    _, states = followed(asyncio.run(everything_that_can_happen()))
     marks = [(mark.place.function, mark.kind) for mark in states[-1]["pending"].marks]
     assert marks == [("outer", "awaiting"), ("inner", "waiting")]
-
-
-@pytest.mark.parametrize("scene", [everything_that_can_happen, boss_first, lambda: turns(3, 40), lambda: turns(50, 9)])
-def test_one_runs_at_a_time_and_all_are_somewhere(scene):
-    timeline = asyncio.run(scene())
-    moments, states = followed(timeline)
-    for moment, each in zip(moments.moments, states, strict=True):
-        kinds = [state.kind for state in each.values()]
-        assert kinds.count("running") <= 1 and moment.counts[0] <= 1 and min(moment.counts) >= 0
-        if len(timeline.tasks) <= TASKS:
-            assert [kinds.count(kind) for kind in ("running", "ready", "waiting", "ended")] == [*moment.counts]
-    last = [*states[-1].items()][:TASKS]
-    assert {name for name, state in last if state.kind != "ended"} <= {"pending"}
-    assert [moment.when for moment in moments.moments] == sorted(moment.when for moment in moments.moments)
 
 
 acts = st.deferred(
@@ -236,16 +284,13 @@ async def performed(program, eager):
     loop.set_exception_handler(lambda *_: None)
     if eager and sys.version_info >= (3, 12):
         loop.set_task_factory(asyncio.eager_task_factory)
-    with trace("Random", slow=0.002) as traced, contextlib.suppress(ZeroDivisionError, TimeoutError):
+    with trace("Random", slow=0.002) as random, contextlib.suppress(ZeroDivisionError, TimeoutError):
         async with asyncio.timeout(0.1):
             await perform(program, tasks, asyncio.Event())
-    for task in tasks:
-        task.cancel()
-    while not all(task.done() for task in tasks):  # one may swallow a cancellation, and go on
-        await asyncio.wait(tasks, timeout=0.01)
-        [task.cancel() for task in tasks]
+    while pending := [task for task in tasks if task.cancel()]:  # one may swallow a cancellation, and go on
+        await asyncio.wait(pending, timeout=0.01)
     await asyncio.gather(*tasks, return_exceptions=True)
-    return traced
+    return random
 
 
 def kind_at(when, row, end):
@@ -261,70 +306,50 @@ def kind_at(when, row, end):
     return "ready" if not before or (coming is not None and coming <= when) else "waiting"
 
 
-@settings(max_examples=25, deadline=None, database=None)
-@given(acts, st.booleans())
-def test_every_box_holds_what_the_recorder_tells(program, eager):
-    timeline = asyncio.run(performed(program, eager))
+def is_what_was_recorded(timeline):
+    """See that every box holds, after every moment, what the recorder tells."""
     rows, end = timeline.tasks, timeline.duration
     times = {when for row in rows for step in row.steps for when in step[:3]} | {end}
     times = sorted(times.union(*[{row.created, row.finished, row.woken} for row in rows]) - {None})
     moments, known = Moments(Record(timeline), timeline.slow), {}
+    assert [moment.when for moment in moments.moments] == sorted(moment.when for moment in moments.moments)
     for moment in moments.moments:
         known |= dict(moment.changes)
-        shown_now = [known[k].kind if k in known else None for k in moments.followed]
-        assert shown_now.count("running") <= 1 and moment.sentence.strip(" .")
+        kinds = [known[k].kind if k in known else None for k in moments.followed]
+        assert kinds.count("running") <= moment.counts[0] <= 1 and moment.sentence.strip(" .")
+        if len(rows) <= TASKS:
+            assert [kinds.count(kind) for kind in ("running", "ready", "waiting", "ended")] == [*moment.counts]
         later = [*times, end + 1][bisect_right(times, moment.when + 2e-9)]
         if later - moment.when > 1e-7:  # nothing happened in between
-            then = (moment.when + later) / 2
-            real = [kind_at(then, row, end) for row in rows[: len(shown_now)]]
-            cut = [known[k].words == "the task that it runs" if k in known else False for k in moments.followed]
-            assert [*zip(real, cut, strict=True)] == [
-                (real[k] if cut[k] else kind, cut[k]) for k, kind in enumerate(shown_now)
-            ], f"{program}: {moment}"
+            real = [kind_at((moment.when + later) / 2, row, end) for row in rows[: len(kinds)]]
+            cut = [k in known and known[k].words == "the task that it runs" for k in moments.followed]
+            assert [kind for kind, is_cut in zip(kinds, cut, strict=True) if not is_cut] == [
+                kind for kind, is_cut in zip(real, cut, strict=True) if not is_cut
+            ], moment
             assert "running" not in real or "sleeps" not in moment.sentence
     assert [known[k].kind == "ended" for k in moments.followed] == [
         row.root or row.finished is not None for row in rows[: len(moments.followed)]
     ]
 
 
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="no eager tasks before 3.12")
-def test_an_eager_task_runs_within_its_creator():
-    async def main():
-        asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
-        with trace("Eager") as eager:
-            task = asyncio.create_task(worker(), name="eager")
-            await task
-        return eager
-
-    moments, states = followed(asyncio.run(main()))
-    assert re.search(r"this cell creates eager at line \d+ .*: it runs at once", moments.moments[1].sentence)
-    assert [states[1][name].kind for name in ("this cell", "eager")] == ["waiting", "running"]
-    assert "eager suspends at line" in moments.moments[2].sentence and states[2]["this cell"].kind == "running"
+@settings(max_examples=25, deadline=None, database=None)
+@given(acts, st.booleans())
+def test_every_box_holds_what_the_recorder_tells(program, eager):
+    is_what_was_recorded(asyncio.run(performed(program, eager)))
 
 
-def test_a_cancelled_task_is_not_said_to_have_slept():
-    moments, _ = followed(asyncio.run(everything_that_can_happen()))
-    told = " ".join(moment.sentence for moment in moments.moments)
-    assert "cancelled is woken, to be cancelled: it" in told and "cancelled ends, cancelled" in told
-    assert "cancelled’s sleep is over" not in told and "fails raises ValueError and ends" in told
-
-
-def test_a_callback_that_blocks_is_no_sleep():
-    async def main():
-        with trace("Blocked") as blocked:
-            asyncio.get_running_loop().call_soon(time.sleep, 0.05)
-            await asyncio.sleep(0.01)
-            await asyncio.sleep(0.05)
-        return blocked
-
-    told = " ".join(moment.sentence for moment in Moments(Record(asyncio.run(main()))).moments)
-    assert told.index("no task is ready: the loop runs callbacks") < told.index("nothing is ready: the loop sleeps")
+@pytest.mark.parametrize(
+    "record",
+    [lambda: asyncio.run(everything_that_can_happen()), lambda: turns(3, 40), lambda: turns(50, 9)],
+    ids=["everything", "few", "many"],
+)
+def test_so_it_does_where_there_is_much_to_tell(record):
+    is_what_was_recorded(record())
 
 
 @pytest.mark.parametrize("tasks, steps", [(2, 300), (2, 12_000), (400, 20)])
 def test_a_long_trace_is_bounded_and_says_so(tasks, steps):
-    taken = asyncio.run(turns(tasks, steps))
-    page, _, data = shown(taken)
+    page, _, data = shown(turns(tasks, steps))
     assert len(data["moments"]) == MOMENTS and len(data["names"]) <= TASKS
     assert len(page) < 300_000
     assert "the 200 that lasted longest are shown" in page
@@ -337,89 +362,43 @@ def test_of_many_steps_a_sleep_in_between_is_a_moment():
         for k in range(15_000):
             await asyncio.sleep(0.05 if k in (5_000, 10_000) else 0)
 
-    async def main():
-        with trace("Long") as long:
-            await asyncio.create_task(sleeper(), name="sleeper")
-        return long
-
-    moments, states = followed(asyncio.run(main()))
+    moments, states = followed(traced(lambda: asyncio.create_task(sleeper(), name="sleeper")))
     sleeps = [k for k, each in enumerate(states[:-1]) if each.get("sleeper", each["this cell"]).kind == "waiting"]
     assert sum(moments.moments[k + 1].when - moments.moments[k].when > 0.045 for k in sleeps) == 2
     assert not any("keeps the loop" in moment.sentence for moment in moments.moments)
 
 
 def test_beyond_its_limit_a_trace_tells_of_nothing():
-    async def main():
-        with trace("Limit", limit=12) as limited:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(turns(1, 3), name="short")
-            await asyncio.create_task(worker(), name="long")
-            await asyncio.create_task(worker(), name="unseen")
-        return limited
+    async def three():
+        for name, steps in (("short", 1), ("long", 20), ("unseen", 1)):
+            await asyncio.create_task(take(steps), name=name)
 
-    limited = asyncio.run(main())
-    page, _, data = shown(limited)
+    page, _, data = shown(traced(three, limit=12))
     told = " ".join(moment["say"][1] for moment in data["moments"])
-    assert "long ends" not in told and "unseen" not in told and "the trace ends" not in told
+    assert "long starts" in told and not re.search("long ends|unseen|the trace ends", told)
     assert ">Only the first 12 steps were kept" in page, "below the picture"
 
 
-def test_who_waits_for_one_of_two_of_a_name_is_not_said_to_wait_for_the_other():
-    async def joins(task):
-        await task
-
-    async def main():
-        with trace("Twins") as twins:
-            tasks = [asyncio.create_task(worker(), name="twin") for _ in range(2)]
-            await joins(tasks[0])
-            await tasks[1]
-        return twins
-
-    twins = asyncio.run(main())
-    for told in (twins.table(), " ".join(moment.sentence for moment in followed(twins)[0].moments)):
-        assert "task twin" in told and "task twin 1" not in told and "task twin 2" not in told
+LATE = "async def late():\n    '\u2028'\n    await asyncio.sleep(0)\n    await asyncio.sleep(0)\n"
 
 
-def test_in_a_trace_around_another_the_line_that_creates_a_task_is_the_users():
-    async def main():
-        with trace("Outer") as around, trace("Inner"):
-            await asyncio.create_task(worker(), name="worker")
-        return around
-
-    moments, _ = followed(asyncio.run(main()))
-    assert [block.name for block in moments.code.values()] == ["main", "worker"]
-    assert re.search(r"creates worker at line \d+ \(await asyncio.create_task\(worker", moments.moments[1].sentence)
-
-
-def test_a_cancellation_comes_before_what_it_wakes():
-    async def main():
-        with trace("Cancelled") as cancelled:
-            task = asyncio.create_task(worker(), name="worker")
-            await asyncio.sleep(0)
-            task.cancel()
-            await asyncio.wait([task])
-        return cancelled
-
-    told = [moment.sentence for moment in followed(asyncio.run(main()))[0].moments]
-    assert "this cell cancels worker; worker is woken, to be cancelled: it is ready again." in told
-
-
-def test_code_that_is_not_what_it_was_is_not_shown(tmp_path):
+@pytest.mark.parametrize(
+    "now, lines",
+    [(LATE, 4), ("# moved\n" + LATE, 0), ("async def other():\n    pass\n", 0), ("x = (", 0), (None, 0)],
+    ids=["as it was", "moved", "renamed", "broken", "gone"],
+)
+def test_code_that_is_not_what_it_was_is_not_shown(tmp_path, now, lines):
     file, names = tmp_path / "changing.py", {"asyncio": asyncio}
-    source = "async def late():\n    '\u2028'\n    await asyncio.sleep(0)\n    await asyncio.sleep(0)\n"
-    exec(compile(source, str(file), "exec"), names)
-
-    async def main():
-        with trace("Changed") as changed:
-            await asyncio.create_task(names["late"](), name="late")
-        return changed
-
-    changed = asyncio.run(main())
-    for now, kept in [(source, 4), ("# moved\n" + source, 0), ("async def other():\n    pass\n", 0), ("x = (", 0)]:
+    exec(compile(LATE, str(file), "exec"), names)
+    if now is not None:
         file.write_text(now, "utf-8")
-        linecache.checkcache()
-        late = next(block for block in followed(changed)[0].code.values() if block.name == "late")
-        assert len(late.lines) == kept and (not kept or late.lines[4] == "    await asyncio.sleep(0)")
+    linecache.checkcache()
+    timeline = traced(lambda: asyncio.gather(names["late"](), worker()))
+    block = next(block for block in followed(timeline)[0].code.values() if block.name == "late")
+    assert len(block.lines) == lines and (not lines or block.lines[4] == "    await asyncio.sleep(0)")
+    page, _, data = shown(timeline)
+    assert ("late: its source is not available" in page) == (not lines) and "async def worker" in page
+    assert any("late suspends at line 3" in moment["say"][1] for moment in data["moments"])
 
 
 def test_its_marks_lie_on_lines_that_are_shown():
@@ -433,32 +412,11 @@ def test_its_marks_lie_on_lines_that_are_shown():
     assert all(moment["say"][1] in steps for moment in data["moments"])
 
 
-def test_source_that_is_gone_is_said_and_the_rest_is_shown():
-    names = {"asyncio": asyncio}
-    exec(compile("async def gone():\n    await asyncio.sleep(0.001)", "<nowhere>", "exec"), names)
-
-    async def main():
-        with trace("Gone") as gone:
-            await asyncio.gather(
-                asyncio.create_task(names["gone"](), name="a"), asyncio.create_task(worker(), name="b")
-            )
-        return gone
-
-    page, _, data = shown(asyncio.run(main()))
-    assert "gone: its source is not available" in page and "async def worker" in page
-    assert any("a suspends at line 2 and waits for sleep" in moment["say"][1] for moment in data["moments"])
-
-
 @pytest.mark.parametrize(
     "name", ["</div>", "\"><script>alert('1')</script>", "<!-- end of the moments -->", "a&quot;b", "名前"]
 )
 def test_any_name_is_text(name):
-    async def main():
-        with trace(name) as named:
-            await asyncio.create_task(worker(), name=name)
-        return named
-
-    page, elements, data = shown(asyncio.run(main()))
+    page, elements, data = shown(traced(lambda: asyncio.create_task(worker(), name=name), name))
     assert data["names"] == ["this cell", name]
     assert [tag for tag, _ in elements].count("script") == 0
     assert page.count("<!-- end of the moments -->") == page.count("<!-- moments, as measured -->") == 3
