@@ -19,7 +19,8 @@ from .recorder import TaskRow
 from .source import Block, blocks, function_of
 
 MOMENTS, TASKS = 200, 30  # at most so many moments, and tasks that are followed
-_CREATED, _CANCEL, _READY, _STARTED, _ENDED = range(5)
+# What happened to a task. At the same time, one gives the loop back first, and what that brings about follows.
+_CANCEL, _ENDED, _CREATED, _READY, _STARTED = range(5)
 _CLAUSES = 6  # of a sentence
 _SLEPT, _BUSY = 5e-4, 2e-2  # seconds; see `_groups`
 
@@ -269,8 +270,7 @@ def _events(record: Record) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndar
     ]
     columns = zip(*(np.broadcast_arrays(*part) for part in parts), strict=True)
     time, kind, task, step = (np.concatenate(column) for column in columns)
-    # At the same time: who gives the loop back goes first, but for what it cancels; then as things follow in a task.
-    order = np.lexsort((kind, (kind != _ENDED) & (kind != _CANCEL), time))
+    order = np.lexsort((kind, time))
     order = order[time[order] <= record.known]
     return time[order], kind[order].astype(int), task[order].astype(int), step[order].astype(int)
 

@@ -17,19 +17,19 @@ const show = (moment, value) => {
   replay.dataset.at = moment;
   slider.value = value;
   const {say, counts} = data.moments[moment], tasks = new Map();
-  for (const {changes} of data.moments.slice(0, moment + 1))
-    for (const [task, state] of changes) { tasks.delete(task); tasks.set(task, data.states[state]); }  // in order of change
   slider.setAttribute('aria-valuetext', say[0]);
   const cover = one('.asynclab-cover');
   cover.style.left = data.left + data.span * value / 1000 + '%';
   cover.style.display = moment === last ? 'none' : 'block';
   if (before === String(moment)) return;
+  for (const {changes} of data.moments.slice(0, moment + 1))
+    for (const [task, state] of changes) { tasks.delete(task); tasks.set(task, data.states[state]); }  // in order of change
   one('.asynclab-when').textContent = `${moment + 1} of ${last + 1} · at ${say[0]}`;
   one('.asynclab-said').textContent = say[1];
-  for (const box of all('.asynclab-box')) {
+  for (const [place, box] of all('.asynclab-box').entries()) {
     const kind = box.dataset.kind, here = [...tasks].filter(([, state]) => state[0] === kind);
     const chips = here.map(([task, state]) => make(kind, `${symbols[kind]} ${data.names[task]}${state[1] ? ': ' + state[1] : ''}`));
-    const others = counts[['running', 'ready', 'waiting', 'ended'].indexOf(kind)] - here.length;
+    const others = counts[place] - here.length;
     if (others > 0) chips.push(`${chips.length ? '… and ' : ''}${others} more`);
     box.lastElementChild.replaceChildren(...(chips.length ? chips : ['—']));
   }
@@ -60,8 +60,8 @@ const step = moment => {
   show(moment, data.moments[moment].at);
 };
 const drag = (value, still) => {
-  const moment = value >= 1000 ? last : Math.max(0, data.moments.findLastIndex(({at}) => at <= value));
-  if (!still || String(moment) !== replay.dataset.at) show(moment, still ? data.moments[moment].at : value);
+  const moment = Math.max(0, data.moments.findLastIndex(({at}) => at <= value));
+  show(moment, still ? data.moments[moment].at : value);
 };
 const play = () => {
   if (replay.dataset.run) return turn('');

@@ -10,6 +10,7 @@ import json
 from functools import cache
 from html import escape
 from pathlib import Path
+from string import Template
 
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
@@ -22,17 +23,6 @@ from .source import Block, function_of
 
 # What stands between these two differs from run to run: tests/notebooks/nbval_sanitize.cfg blanks it.
 _BEGIN, _END = "<!-- moments, as measured -->", "<!-- end of the moments -->"
-_SLIDER = "How much of the timeline is shown"
-_BEGINNING = (
-    "Press <em>Next step</em>, or the right arrow key, to begin with the first moment. "
-    "(In a notebook that has just been opened, run the cell first.)"
-)
-_BOXES = {  # its heading, and what that means
-    "running": ("▶\ufe0e running", "one at a time"),
-    "ready": ("◇ ready", "in line for the loop"),
-    "waiting": ("‖ waiting", "for a time or an event"),
-    "ended": ("● ended", ""),
-}
 
 
 @cache
@@ -42,43 +32,24 @@ def _file(name: str) -> str:
 
 def replay(record: Record, moments: Moments, fig: Figure, axis: float, picture: str, below: str, title: str) -> str:
     """Return the replay as HTML; `picture` is `fig` as HTML, `axis` the length of its axis in seconds."""
-    box = fig.axes[0].get_position()
-    top = 100 * (1 - max(axes.get_position().y1 for axes in fig.axes))
-    bottom = 100 * min(axes.get_position().y0 for axes in fig.axes)
-    cover = f"position:absolute;display:none;right:0;top:{top:.2f}%;bottom:{bottom:.2f}%;background:#fff;opacity:.93;"
-    label = f"Replay of “{shorten(plain(title), 90)}”" if title else "Replay"
-    script = _quoted(_file("replay.js"))
-    return "\n".join([
-        f'{_BEGIN}<div class="asynclab-replay" role="group" tabindex="0" data-at="-1"',
-        f' aria-label="{escape(label)}: step with the arrow keys"',
-        f' data-lm-suppress-shortcuts data-replay={_quoted(_data(record, moments, axis, box))}',
-        f' oninput={script} onclick="this.oninput(event)"',
-        ' onkeydown="this.oninput(event)" onkeyup="this.oninput(event)">',
-        f"<style>{_file('replay.css')}</style>{_END}",
-        f'<div class="asynclab-picture" style="position:relative">{picture}',
-        f'{_BEGIN}<div class="asynclab-cover" style="{cover}border-left:2px solid #22272E"></div></div>{below}',
-        '<div class="asynclab-bar">',
-        '<button type="button" data-lm-suppress-shortcuts data-act="previous">◀\ufe0e Previous step</button>',
-        '<button type="button" data-lm-suppress-shortcuts data-act="next">Next step ▶\ufe0e</button>',
-        '<input type="range" data-lm-suppress-shortcuts min="0" max="1000" step="any" value="1000"',
-        f' aria-label="{_SLIDER}">',
-        '<button type="button" data-lm-suppress-shortcuts data-act="play">Play</button></div>',
-        '<p class="asynclab-now"><span class="asynclab-when"></span>',
-        f'<span class="asynclab-said" role="status" aria-live="polite">{_BEGINNING}</span></p>',
-        '<div class="asynclab-boxes">',
-        *(_box(kind, *words) for kind, words in _BOXES.items()),
-        "</div>",
-        '<div class="asynclab-code">',
-        *(_code(number, block) for number, block in enumerate(moments.code.values())),
-        "</div>",
-        *(f'<p class="asynclab-note">{escape(note)}</p>' for note in _notes(record, moments)),
-        f"</div>{_END}",
-    ])  # fmt: skip
+    boxes = [axes.get_position() for axes in fig.axes]
+    return Template(_file("replay.html")).substitute(
+        label=escape(f"Replay of “{shorten(plain(title), 90)}”" if title else "Replay"),
+        data=_quoted(_data(record, moments, axis, boxes[0])),
+        script=_quoted(_file("replay.js")),
+        style=_file("replay.css"),
+        picture=picture,
+        top=f"{100 * (1 - max(box.y1 for box in boxes)):.2f}",
+        bottom=f"{100 * min(box.y0 for box in boxes):.2f}",
+        below=below,
+        code="\n".join(_code(number, block) for number, block in enumerate(moments.code.values())),
+        notes="".join(f'<p class="asynclab-note">{escape(note)}</p>\n' for note in _notes(record, moments)),
+    )
 
 
 def _quoted(text: str) -> str:
-    """Return `text` as the value of an attribute, in single quotes: JSON and scripts are full of the others."""
-    return "'" + escape(text, quote=False).replace("'", "&#x27;") + "'"
+    """Return `text` as the value of an attribute in single quotes: JSON and scripts are full of the others."""
+    return escape(text, quote=False).replace("'", "&#x27;")
 
 
 def steps(moments: Moments, room: int) -> str:
@@ -114,11 +85,6 @@ def _data(record: Record, moments: Moments, axis: float, box: Bbox) -> str:
         "moments": told,
     }
     return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-
-
-def _box(kind: str, heading: str, meaning: str) -> str:
-    small = f" <small>({meaning})</small>" if meaning else ""
-    return f'<div class="asynclab-box" data-kind="{kind}"><strong>{heading}</strong>{small}<div></div></div>'
 
 
 def _code(number: int, block: Block) -> str:
