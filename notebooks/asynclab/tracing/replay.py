@@ -27,7 +27,7 @@ _BEGIN, _END = "<!-- moments, as measured -->", "<!-- end of the moments -->"
 
 @cache
 def _file(name: str) -> str:
-    return Path(__file__).with_name(name).read_text("utf-8")
+    return Path(__file__).with_name(name).read_text("utf-8").strip()
 
 
 def replay(record: Record, moments: Moments, fig: Figure, axis: float, picture: str, below: str, title: str) -> str:

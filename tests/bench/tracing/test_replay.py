@@ -154,6 +154,7 @@ async def eager():
     await asyncio.create_task(worker(), name="eager")
 
 
+HAS_EAGER_TASKS = pytest.mark.skipif(sys.version_info < (3, 12), reason="no eager tasks before 3.12")
 BOSS_FIRST = [
     r"the trace begins; this cell runs on from line \d+ \(with trace\(",
     r"this cell creates boss at line \d+ \(await asyncio.create_task\(boss\(\), .*\): boss is ready",
@@ -193,7 +194,7 @@ BOSS_FIRST = [
             eager,
             [r"this cell creates eager at line \d+ .*: it runs at once", "eager suspends at line"],
             [],
-            marks=pytest.mark.skipif(sys.version_info < (3, 12), reason="no eager tasks before 3.12"),
+            marks=HAS_EAGER_TASKS,
         ),
     ],
 )
@@ -215,6 +216,14 @@ def test_a_new_task_is_ready_until_its_creator_suspends():
     marks = [[(mark.place.line, mark.kind) for mark in each["boss"].marks] for each in states if "boss" in each]
     assert marks.index([(create, "running"), (last, "until")]) < marks.index([(last, "waiting")])
     assert [(line(boss, 0), "running"), (last, "until")] in marks
+
+
+@HAS_EAGER_TASKS
+def test_after_an_eager_task_its_creator_runs_on_from_where_it_was():
+    moments, states = followed(traced(eager))
+    back = next(k for k, moment in enumerate(moments.moments) if "eager suspends" in moment.sentence)
+    place, kind = states[back]["this cell"].marks[-1]
+    assert (kind, place.line) == ("running", line(eager, 2))
 
 
 def test_the_code_is_that_of_the_users_functions_and_the_cells_with_statement():
