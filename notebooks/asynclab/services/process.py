@@ -124,7 +124,12 @@ class Services:
         return self._child.process.pid
 
     def url(self, path: str, **query: Any) -> str:
-        """Return the URL of `path`, which begins with a slash, at the HTTP API, with `query` encoded."""
+        """Return the URL of `path`, which begins with a slash, at the HTTP API, with `query` encoded.
+
+        Raises ServicesError if the servers do not run: to ask there would only give a connection that is refused.
+        """
+        if self._ports and not self._ready:
+            raise ServicesError("the servers have stopped: start them again with `await web.start()`")
         mark = "&" if "?" in path else "?"
         return f"{self.api}{path}{mark + urlencode(query) if query else ''}"
 

@@ -119,7 +119,9 @@ def test_stopping_is_idempotent_and_starting_again_begins_anew():
         await web.stop()
         await web.stop()
         assert refused(addresses(web)[0]), "its addresses are still known"
-        with pytest.raises(ServicesError, match="do not answer"):
+        with pytest.raises(ServicesError, match="have stopped: start them again"):
+            web.url("/get")
+        with pytest.raises(ServicesError, match="have stopped"):
             await web.stats()
         async with web:
             assert web.pid != pid
