@@ -131,21 +131,27 @@ def in_words(
 
 
 def _order(rows: Sequence[Guessed], near: float) -> str:
-    """Return how many rows ended in the order guessed; what was guessed alike, or ended alike, is in any order."""
+    """Return how many rows ended in the order guessed; those that ended within `near` seconds are in any order."""
     place, first = {}, -math.inf
     for row in sorted(rows, key=lambda row: row.end):
         if row.end - first > near:
             first = row.end
         place[row.name] = first
-    as_guessed = [at for _, at in sorted((row.guess, place[row.name]) for row in rows)]
+    as_guessed = sorted((row.guess, place[row.name]) for row in rows)
     lengths: list[int] = []  # of the longest run in order that ends with each
-    for at in as_guessed:
-        runs = [length for length, before in zip(lengths, as_guessed, strict=False) if before <= at]
+    for seconds, at in as_guessed:
+        # What was guessed to end together is in order if it did.
+        runs = [
+            length
+            for length, (earlier, before) in zip(lengths, as_guessed, strict=False)
+            if (before <= at if earlier < seconds else before == at)
+        ]
         lengths.append(1 + max(runs, default=0))
     count = max(lengths)
     if count == len(rows):
         return "both in order" if count == 2 else f"all {count} in order"
-    return "in reverse order" if count == 1 else f"{count} of {len(rows)} in order"
+    reverse = count == 1 and len({row.guess for row in rows}) == len(rows)
+    return "in reverse order" if reverse else f"{count} of {len(rows)} in order"
 
 
 def below(sentences: Sequence[str]) -> str:
