@@ -96,11 +96,11 @@ def test_what_is_collected_has_not_ended():
 
 
 def test_a_guess_is_told_in_the_picture_its_words_and_its_table():
-    waits = asyncio.run(three_waits({"wait 0.06": 5, "wait 0.03": 0.03, "sleep": ..., "wiat": 1, "nor this": ...}))
+    waits = asyncio.run(three_waits({"wait 0.06": 5, "wait 0.03": 0.03, "sleep": ..., "wait 0.6": 1, "nor this": ...}))
     shown = waits._repr_mimebundle_()
     for text in (shown["text/plain"], html.unescape(shown["text/html"]), waits.alt()):
         assert "Your guess: both in order; wait 0.06 ended 4." in text
-        assert 'guess: no task is called "wiat"; the tasks are wait 0.06, wait 0.03, sleep' in text
+        assert 'guess: no task is called "wait 0.6"; the tasks are wait 0.06, wait 0.03, sleep' in text
     both = asyncio.run(compared({"one": 9, "two": ...}))
     for text in (both.text(), both._repr_mimebundle_()["text/html"], both.alt()):
         assert "Your guess: one took 8.9" in text and "less than you thought" in text
