@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import csv
 import hashlib
 import json
 import math
@@ -12,18 +11,16 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator
 from email.utils import formatdate
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 from aiohttp import BodyPartReader, web
 
-from . import chat, mail
+from . import chat, mail, tables
 from .middleware import VISIT, Handler, answer, base, reset, watched
 from .parameters import bad, option, seconds, whole
 from .record import Record
 
-_DATA = Path(__file__).resolve().parents[3] / "data"
 _CHUNK = 65_536  # bytes of a body that are in memory at once
 _MOST_BYTES = 2**34
 _LARGEST_READ = 2**24  # bytes of a body that a path reads whole
@@ -53,7 +50,7 @@ class _Api:
 
     def __init__(self, record: Record, mailbox: mail.Mailbox) -> None:
         self.record, self.mailbox, self.room = record, mailbox, chat.Rooms()
-        self.people = _people(_DATA)
+        self.people = _people()
 
     def routes(self) -> list[tuple[str, Handler, str]]:
         """Return path, handler and methods."""
@@ -363,23 +360,14 @@ _PARAMETERS = {
 }
 
 
-def _people(folder: Path) -> dict[str, dict[str, Any]]:
-    """Read the three tables, and return for each id: user, orders, preferences."""
-    people: dict[str, dict[str, Any]] = {}
-    for row in _rows(folder / "people.csv"):
-        people[row["user_id"]] = {"user": {**row, "user_id": int(row["user_id"])}, "orders": [], "preferences": {}}
-    for row in _rows(folder / "orders.csv"):
-        order = {**row, "user_id": int(row["user_id"]), "amount": float(row["amount"])}
-        people[row["user_id"]]["orders"].append(order)
-    for row in _rows(folder / "preferences.csv"):
-        preferences = {**row, "notifications": row["notifications"] == "true"}
-        people[preferences.pop("user_id")]["preferences"] = preferences
+def _people() -> dict[str, dict[str, Any]]:
+    """Return for the id of each person, as text: user, orders, preferences."""
+    people = {str(user["user_id"]): {"user": user, "orders": [], "preferences": {}} for user in tables.people()}
+    for order in tables.orders():
+        people[str(order["user_id"])]["orders"].append(order)
+    for preferences in tables.preferences():
+        people[str(preferences.pop("user_id"))]["preferences"] = preferences
     return people
-
-
-def _rows(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def _echo(request: web.Request) -> dict[str, Any]:
