@@ -12,25 +12,20 @@ signal.signal(signal.SIGINT, signal.SIG_IGN)  # the Stop button signals the whol
 import asyncio  # noqa: E402
 import contextlib  # noqa: E402
 import json  # noqa: E402
-import os  # noqa: E402
-import sys  # noqa: E402
-import threading  # noqa: E402
 
 from aiohttp import web  # noqa: E402
 
 from . import api, mail, website  # noqa: E402
+from .lifeline import end_of_parent  # noqa: E402
 from .record import Record  # noqa: E402
 
 _BACKLOG = 4096  # connections that wait to be accepted: a thousand clients come at once
 _IDLE = 3600.0  # seconds that a connection may be kept and not used: learners think between two cells
-_CHECK = 0.5  # seconds between two looks at the parent
 
 
 async def main() -> None:
     """Serve until the parent says so, or is gone."""
-    loop, over = asyncio.get_running_loop(), asyncio.Event()
-    threading.Thread(target=_listen, args=(loop, over), daemon=True).start()
-    watch = asyncio.create_task(_watch_parent(over))
+    over = asyncio.create_task(end_of_parent())
     record, mailbox = Record(), mail.Mailbox()
     ports = {
         "api": await _serve(api.application(record, mailbox)),
@@ -38,8 +33,7 @@ async def main() -> None:
         "mail": await mail.serve(mailbox, _BACKLOG),
     }
     print(json.dumps(ports), flush=True)
-    await over.wait()
-    watch.cancel()
+    await over
 
 
 async def _serve(app: web.Application) -> int:
@@ -48,25 +42,6 @@ async def _serve(app: web.Application) -> int:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0, backlog=_BACKLOG).start()
     return runner.addresses[0][1]
-
-
-def _listen(loop: asyncio.AbstractEventLoop, over: asyncio.Event) -> None:
-    """Wait for a word from the parent, or for the end of the pipe: both mean the end."""
-    # Not sys.stdin: the interpreter cannot end while a thread holds that file's lock.
-    with contextlib.suppress(OSError):
-        os.read(0, 1)
-    with contextlib.suppress(RuntimeError):
-        loop.call_soon_threadsafe(over.set)
-
-
-async def _watch_parent(over: asyncio.Event) -> None:
-    """Notice that the parent is gone although a forked worker of its own holds the pipe."""
-    if sys.platform == "win32":
-        return  # there a child keeps its parent's number, and nothing is forked
-    parent = os.getppid()
-    while os.getppid() == parent:  # noqa: ASYNC110 (no event tells it)
-        await asyncio.sleep(_CHECK)
-    over.set()
 
 
 def _allow_many_files() -> None:

@@ -41,7 +41,7 @@ class Services:
     """
 
     def __init__(self) -> None:
-        self._child: _Child | None = None
+        self._child: Child | None = None
         self._ready = False
         self._ports: dict[str, int] = {}
 
@@ -59,26 +59,13 @@ class Services:
             self._child.wait()  # it was killed, and is there to be cleared away
             self._child, self._ready = None, False
             _running.discard(self)
+        self._child = child = Child(self, "services")
         try:
-            self._child = child = _Child(self)
-        except OSError as error:
-            raise ServicesError(f"the servers cannot start: {error}. {_ADVICE}") from error
-        ports = None
-        try:
-            async with asyncio.timeout(_START):
-                line = await asyncio.to_thread(child.process.stdout.readline)
-            ports = json.loads(line)
-        except TimeoutError:
-            raise child.failure(f"their process said nothing within {_START:g} seconds") from None
-        except ValueError:
-            said = line.decode(errors="replace").strip()
-            raise child.failure(f"their process said {said!r:.80}" if said else "") from None
-        finally:
-            if ports is None:
-                child.kill()  # a thread may still wait for its first line, which now ends
-                child.close()
-                self._child = None
-        self._ports, self._ready = ports, True
+            self._ports = await child.first_line(_START)
+        except BaseException:
+            self._child = None
+            raise
+        self._ready = True
         _running.add(self)
         return self
 
@@ -201,53 +188,71 @@ class Services:
         return f"<Services: api {self.api}, site {self.site}, mail {':'.join(map(str, self.mail))}>"
 
 
-class _Child:
-    """The process of the servers, its pipes, and the file that keeps what it complains of."""
+class Child:
+    """A process that serves, its pipes, and the file that keeps what it complains of."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, owner: object, *module: str, patience: float = 0.0, **options: Any) -> None:
+        """Run a module of this package, with arguments; dropped by its `owner`, it has `patience` seconds to end."""
         self.stderr = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the process)
         # The child finds `services` as a package of its own, beside the bench's modules only: a learner's file, such
         # as random.py in the folder of the notebooks, must not take the place of a module. Hence -P, too.
         path = os.pathsep.join(filter(None, [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH")]))
         try:
             self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "services"],
+                [sys.executable, "-P", "-m", *module],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self.stderr,
                 env={**os.environ, "PYTHONPATH": path},
+                **options,
             )
-        except BaseException:
+        except BaseException as error:
             self.stderr.close()
+            if isinstance(error, OSError):
+                raise ServicesError(f"the servers cannot start: {error}. {_ADVICE}") from error
             raise
-        # Dropped without stop(), or at the end of the interpreter: nobody is left to wait politely.
-        self.finalizer = weakref.finalize(services, _abandon, self.process, self.stderr)
+        self._patience = patience
+        # Called once: by us, or when it is dropped without a stop, or at the end of the interpreter.
+        self._end = weakref.finalize(owner, _end, self.process, self.stderr, patience)
 
     @property
     def alive(self) -> bool:
         """Whether the process runs."""
         return self.process.poll() is None
 
+    async def first_line(self, patience: float) -> Any:
+        """Return what the process says first, which is JSON. If it says nothing of the kind, end it, and say why."""
+        said = None
+        reading = asyncio.get_running_loop().run_in_executor(None, self.process.stdout.readline)
+        try:
+            async with asyncio.timeout(patience):
+                line = await asyncio.shield(reading)
+            said = json.loads(line)
+        except asyncio.CancelledError:
+            self.ask_to_end()
+            await asyncio.wait([reading], timeout=self._patience)
+            raise
+        except TimeoutError:
+            raise self._failure(f"their process said nothing within {patience:g} seconds") from None
+        except ValueError:
+            text = line.decode(errors="replace").strip()
+            raise self._failure(f"their process said {text!r:.80}" if text else "") from None
+        finally:
+            if said is None:
+                self._end()  # a thread may still wait for the line, which now ends
+        return said
+
     def ask_to_end(self) -> None:
-        """Say goodbye: a byte, because a forked worker that holds the pipe too would keep off its end-of-file."""
-        with contextlib.suppress(OSError):  # it may have ended already
-            self.process.stdin.write(b"\n")
-            self.process.stdin.flush()
+        """Say goodbye."""
+        _ask_to_end(self.process)
 
     def wait(self) -> None:
         """Wait for the process to end, kill it if it does not, and close what is open."""
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(_STOP)
-        except subprocess.TimeoutExpired:
-            self.kill()
-        self.close()
+        self._end()
 
-    def kill(self) -> None:
-        """End the process at once."""
-        self.process.kill()
-        self.process.wait()
-
-    def failure(self, why: str) -> ServicesError:
+    def _failure(self, why: str) -> ServicesError:
         """Return the error that says why the servers did not start: the last lines of stderr, else `why`."""
         if not why:
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -257,19 +262,23 @@ class _Child:
         complaint = "\n".join(self.stderr.read().decode(errors="replace").strip().splitlines()[-5:])
         return ServicesError(f"the servers did not start: {complaint or why}\n{_ADVICE}")
 
-    def close(self) -> None:
-        """Close the pipes and the file."""
-        self.finalizer.detach()
-        _close(self.process, self.stderr)
+
+def _ask_to_end(process: subprocess.Popen) -> None:
+    """Send a byte, because a forked worker that holds the pipe too would keep off its end-of-file."""
+    with contextlib.suppress(OSError):  # it may have ended already
+        process.stdin.write(b"\n")
+        process.stdin.flush()
 
 
-def _abandon(process: subprocess.Popen, stderr: IO[bytes]) -> None:
-    process.kill()  # which in a forked worker does nothing, because there it is no child
-    process.wait()
-    _close(process, stderr)
-
-
-def _close(process: subprocess.Popen, stderr: IO[bytes]) -> None:
+def _end(process: subprocess.Popen, stderr: IO[bytes], patience: float) -> None:
+    """End the process, by force if it takes longer than `patience` seconds, and close its files."""
+    if process.poll() is None:  # in a forked worker, where it is no child, it counts as ended
+        _ask_to_end(process)
+        try:
+            process.wait(patience)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
     for file in (process.stdin, process.stdout, stderr):
         with contextlib.suppress(OSError):  # what could not be written to a process that is gone
             file.close()
