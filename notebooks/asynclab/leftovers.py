@@ -430,6 +430,13 @@ def _is_database_open(connection: Any) -> bool:
     return connection.total_changes >= 0  # of a closed one it raises
 
 
+def _close_in_its_thread(connection: Any) -> None:
+    """Ask each pool of one thread to close it: only the thread that opened it may, and nothing tells which that is."""
+    for pool in [each for each in gc.get_objects() if issubclass(type(each), concurrent.futures.ThreadPoolExecutor)]:
+        if len(pool._threads) == 1 and not pool._shutdown:
+            pool.submit(connection.close)
+
+
 def _aiosqlite_thread(connection: Any) -> threading.Thread:
     return connection if isinstance(connection, threading.Thread) else connection._thread  # 0.22 is no thread
 
@@ -497,6 +504,27 @@ CAUSES = (
         lambda server: f"a server still listens on {', '.join(_place(sock.getsockname()) for sock in server.sockets)}",
         "Open it with `async with`, or close() it.",
         (_close_server,),
+    ),
+    Cause(
+        "asynclab.services.postgresql:PostgreSQL",
+        lambda server: server.running,
+        lambda server: "a PostgreSQL server still runs",
+        "Open it with `async with PostgreSQL() as address:`.",
+        (lambda server: server.__aexit__(None, None, None),),
+    ),
+    Cause(
+        "asyncpg.pool:Pool",
+        lambda pool: not pool._closed and pool.get_size() > 0,
+        lambda pool: f"an asyncpg pool is still open (connections: {pool.get_size()})",
+        "Open it with `async with asyncpg.create_pool(…) as pool:`, or `await pool.close()`.",
+        (lambda pool: pool.terminate(),),
+    ),
+    Cause(
+        "asyncpg.connection:Connection",
+        lambda connection: not connection.is_closed(),
+        lambda connection: "an asyncpg connection is still open",
+        "Put `await connection.close()` into a `finally`: a connection of asyncpg has no `async with` of its own.",
+        (lambda connection: connection.close(), lambda connection: connection.terminate()),
     ),
     Cause(
         "aiosqlite.core:Connection",
@@ -586,9 +614,9 @@ CAUSES = (
         "sqlite3:Connection",
         _is_database_open,
         lambda connection: "a connection of sqlite3 is still open",
-        "Open it with `with contextlib.closing(sqlite3.connect(…)) as db:`, or close() it; `with db:` ends a "
-        "transaction only.",
-        (lambda connection: connection.close(),),
+        "Open it with `with contextlib.closing(sqlite3.connect(…)) as db:`, or close() it, in the thread that opened "
+        "it; `with db:` ends a transaction only.",
+        (lambda connection: connection.close(), _close_in_its_thread),
     ),
     Cause(
         "asyncio:BaseEventLoop",

@@ -21,6 +21,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
 import aiohttp
+import aiosqlite
+import asyncpg
 import psutil
 import pytest
 import tornado.ioloop
@@ -28,6 +30,7 @@ import zmq
 from aiohttp import web
 
 from asynclab import Services, begin, end, trace
+from asynclab.services.postgresql import PostgreSQL
 from asynclab.session import Unfinished
 from kernels import Kernel
 
@@ -348,6 +351,12 @@ async def a_database(kept):
         kept[0].execute("create table t (x)")
 
 
+async def a_database_in_a_thread(kept):
+    pool = concurrent.futures.ThreadPoolExecutor(1)
+    kept.append(await asyncio.get_running_loop().run_in_executor(pool, sqlite3.connect, ":memory:"))
+    kept.append(pool)  # its idle thread is no leftover
+
+
 async def a_loop(kept):
     kept.append(asyncio.new_event_loop())
 
@@ -359,6 +368,12 @@ async def a_timer_of_threading(kept):
 
 def is_closed(socket):
     return socket.fileno() == -1
+
+
+def is_database_closed(database):
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        database.total_changes  # noqa: B018
+    return True
 
 
 def is_gone(pid):
@@ -406,6 +421,7 @@ LEFTOVERS = [
     Leftover(a_pool_of_multiprocessing, "a Pool of multiprocessing still has 1 worker", "with multi"),
     Leftover(a_socket, r"a socket at 127.0.0.1:\d+ is still open", "with", is_closed),
     Leftover(a_database, "a connection of sqlite3 is still open", "closing"),
+    Leftover(a_database_in_a_thread, "a connection of sqlite3 is still open", "in the thread", is_database_closed),
     Leftover(a_loop, "an event loop is still open", "asyncio.run", lambda loop: loop.is_closed()),
     Leftover(a_timer_of_threading, r"has yet to call print\(\)", "cancel", lambda timer: not timer.is_alive()),
 ]
@@ -587,8 +603,6 @@ def test_a_thread_at_work_is_named_once_and_mentioned_while_it_works(capsys):
 
 
 def test_an_open_aiosqlite_connection_is_named_and_closed():
-    aiosqlite = pytest.importorskip("aiosqlite")
-
     async def leave(kept):
         kept.append(await aiosqlite.connect(":memory:"))
         async with aiosqlite.connect(":memory:") as db:
@@ -598,6 +612,30 @@ def test_an_open_aiosqlite_connection_is_named_and_closed():
     assert found.startswith("an aiosqlite connection is still open") and "async with aiosqlite" in found
     with pytest.raises(ValueError):
         assert connection.in_transaction
+
+
+@pytest.mark.skipif(not PostgreSQL.available(), reason="no PostgreSQL server on this machine")
+def test_what_is_left_of_postgresql_is_named_and_closed():
+    async def main():
+        async with PostgreSQL() as address:
+            begin()
+            connection = await asyncpg.connect(address)
+            (found,) = await named()
+            assert found.startswith(
+                "an asyncpg connection is still open. Put `await connection.close()` into a `finally`"
+            )
+            pool = await asyncpg.create_pool(address, min_size=2, max_size=4)
+            (found,) = await named()
+            assert found.startswith("an asyncpg pool is still open (connections: 2). Open it with `async with")
+            server = PostgreSQL()
+            connected = await asyncpg.connect(await server.__aenter__())
+            assert await named() == [
+                "a PostgreSQL server still runs. Open it with `async with PostgreSQL() as address:`."
+            ]
+            assert connection.is_closed() and pool.is_closing() and connected.is_closed() and not server.running
+            assert await named() == []
+
+    asyncio.run(main())
 
 
 def test_what_was_there_before_is_nobodys_fault(capsys):
