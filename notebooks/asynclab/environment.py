@@ -180,7 +180,8 @@ def _packages() -> str:
         try:
             version = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
-            missing.append(name)
+            if _is_for_this_machine(line):
+                missing.append(name)
             continue
         from packaging.requirements import Requirement  # comes with Jupyter: only asked for once a package is there
 
@@ -192,6 +193,16 @@ def _packages() -> str:
     if faults:
         raise RuntimeError("; ".join(faults))
     return ", ".join(found)
+
+
+def _is_for_this_machine(needed: str) -> bool:
+    """Return whether the condition after the semicolon holds: there is a package that not every machine can have."""
+    try:
+        from packaging.requirements import Requirement
+    except ImportError:  # then all of them are missing
+        return True
+    marker = Requirement(needed).marker
+    return marker is None or marker.evaluate()
 
 
 def _loopback() -> str:
