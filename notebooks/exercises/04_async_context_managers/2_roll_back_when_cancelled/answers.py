@@ -232,7 +232,7 @@ async def cancellation_swallowed(db, source, target, amount):
 
 
 async def error_replaced(db, source, target, amount):
-    """Your function raised RuntimeError (no money was moved)"""
+    """function raised RuntimeError (no money was moved)"""
     try:
         await db.execute("BEGIN")
         await _move(db, source, target, amount)
