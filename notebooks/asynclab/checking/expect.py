@@ -16,6 +16,7 @@ from .work import Uses, Work
 
 __all__ = [
     "ASYNC_WITH_ERRORS",
+    "MANAGER_ERRORS",
     "NotYet",
     "count",
     "expect",
@@ -46,6 +47,21 @@ ASYNC_WITH_ERRORS = {
     ),
     r"TypeError: 'type' object .*context manager": (
         "What stands after `async with` is a class. Make an object of it, with brackets after its name."
+    ),
+}
+
+# What is said where the learner's own async context manager is none, for the ERROR_MESSAGES of a check.
+MANAGER_ERRORS = {
+    "'async_generator' object does not support the asynchronous context manager": (
+        "After `async with` stands a plain generator: write `@contextlib.asynccontextmanager` above its function."
+    ),
+    "'coroutine' object does not support the asynchronous context manager": (
+        "After `async with` stands a coroutine. Define the function that gives the manager with `def`, or write "
+        "`@contextlib.asynccontextmanager` above it, and `yield` in it."
+    ),
+    "'(?:[\\w.]+\\.)?(\\w+)' object does not support the asynchronous context manager": (
+        "After `async with` stands a `{0}`, which is no async context manager. Give an object with `__aenter__` and "
+        "`__aexit__`, or what a function below `@contextlib.asynccontextmanager` gives when it is called."
     ),
 }
 

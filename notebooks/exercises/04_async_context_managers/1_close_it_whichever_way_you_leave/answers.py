@@ -483,7 +483,7 @@ def closed_too_early(connect):
 
 
 def decorator_forgotten(connect):
-    """what `connected` returns is a plain generator. Write `@contextlib.asynccontextmanager`"""
+    """stands a plain generator: write `@contextlib.asynccontextmanager`"""
 
     async def manager():
         connection = await connect()
@@ -496,7 +496,7 @@ def decorator_forgotten(connect):
 
 
 def manager_not_called(connect):
-    """what `connected` returns is a `function`, which is no async context manager"""
+    """stands a `function`, which is no async context manager"""
 
     @contextlib.asynccontextmanager
     async def manager():
@@ -510,7 +510,7 @@ def manager_not_called(connect):
 
 
 async def async_def_around_it(connect):
-    """what `connected` returns must be awaited first"""
+    """stands a coroutine. Define the function that gives the manager with `def`"""
 
     @contextlib.asynccontextmanager
     async def manager():
@@ -524,7 +524,7 @@ async def async_def_around_it(connect):
 
 
 def nothing_returned(connect):
-    """what `connected` returns is a `NoneType`"""
+    """stands a `NoneType`"""
 
     @contextlib.asynccontextmanager
     async def manager():
@@ -536,7 +536,7 @@ def nothing_returned(connect):
 
 
 def ordinary_manager(connect):
-    """_GeneratorContextManager`, which is no async context manager"""
+    """stands a `_GeneratorContextManager`, which is no async context manager"""
 
     @contextlib.contextmanager
     def manager():

@@ -2,22 +2,19 @@
 
 import asyncio
 
-from asynclab.checking.expect import NotYet, expect, expect_all_awaited, expect_nothing_left, often, said
+from asynclab.checking.expect import (
+    MANAGER_ERRORS,
+    NotYet,
+    expect,
+    expect_all_awaited,
+    expect_nothing_left,
+    often,
+    said,
+)
 from asynclab.checking.virtual_time import clock
 from asynclab.checking.work import Work
 
-MANAGER = "Let `connected` return an object with `__aenter__` and `__aexit__`"
-ERROR_MESSAGES = {
-    "'async_generator' object does not support the asynchronous context manager": (
-        "what `connected` returns is a plain generator. Write `@contextlib.asynccontextmanager` above its function."
-    ),
-    "'coroutine' object does not support the asynchronous context manager": (
-        f"what `connected` returns must be awaited first. {MANAGER}: define it with `def`, without `async`."
-    ),
-    "'(.*)' object does not support the asynchronous context manager": (
-        f"what `connected` returns is a `{{0}}`, which is no async context manager. {MANAGER}, or what a function "
-        "below `@contextlib.asynccontextmanager` gives when you call it."
-    ),
+ERROR_MESSAGES = MANAGER_ERRORS | {
     "(?:UnboundLocalError|NameError): cannot access|AttributeError: 'NoneType' object has no attribute 'close'": (
         "your function closes a connection that it does not have. If `connect` raises or is cancelled, there is "
         "nothing to close: let it stand before the `try`."
