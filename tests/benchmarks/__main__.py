@@ -1,6 +1,6 @@
 """All benchmarks, as one table and one picture: the code that is taught beside the peers that are installed.
 
-    python tests/benchmarks [--effort long|usual|quick|tiny] [limiters map pipeline trace http]
+    python tests/benchmarks [--effort long|usual|quick|tiny] [limiters map pipeline files trace http]
 
 The picture is build/benchmarks.png.
 """
@@ -15,6 +15,7 @@ from pathlib import Path
 
 import bench
 import bounded_map
+import files
 import http_clients
 import picture
 import pipelines
@@ -27,6 +28,7 @@ MEASURES: dict[str, Callable[[str], bench.Section]] = {
     "limiters": rate_limiters.measure,
     "map": bounded_map.measure,
     "pipeline": pipelines.measure,
+    "files": files.measure,
     "trace": trace_overhead.measure,
     "http": http_clients.measure,
 }

@@ -30,6 +30,7 @@ SECTIONS = {
     "limiters": "AsyncRateLimiter",
     "map": "bounded_map",
     "pipeline": "producer_consumer_example",
+    "files": "process_files",
     "trace": "asynclab",
     "http": "fetch_multiple_urls",
 }
@@ -80,4 +81,4 @@ def test_a_section_that_does_not_exist_is_refused():
     command = [sys.executable, BENCHMARKS, "limits"]
     done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=240)
     assert done.returncode == 2
-    assert "no section is called limits; there are limiters, map, pipeline, trace, http" in done.stderr
+    assert "no section is called limits; there are limiters, map, pipeline, files, trace, http" in done.stderr
