@@ -1,6 +1,2 @@
 async def sizes(read, names, limit):
-    found = []
-    for name in names:
-        text = read(name)
-        found.append(len(text))
-    return found
+    return [len(read(name)) for name in names]
