@@ -8,7 +8,9 @@ from pathlib import Path
 
 from .services import tables
 
-__all__ = ["SCHEMA", "build_database", "orders", "people"]
+__all__ = ["ENDLESS", "SCHEMA", "build_database", "orders", "people"]
+
+ENDLESS = "WITH RECURSIVE c(n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM c) SELECT max(n) FROM c"  # counts for ever
 
 # SQLite and PostgreSQL both understand it. Dates are text (2020-02-15): SQLite has no type for them.
 SCHEMA = (
@@ -35,12 +37,13 @@ def build_database(path: str | Path) -> str:
     """Make an SQLite database with the tables `people` and `orders` at `path`, and return its address.
 
     The address is `sqlite:///` and the absolute path. A file that is there already makes way, with what SQLite keeps
-    beside it: nobody may have it open.
+    beside it: nobody may have it open. Its journal is a WAL, so that who reads need not wait for who writes.
     """
     path = Path(path).absolute()
     for suffix in ("", "-wal", "-shm", "-journal"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("PRAGMA journal_mode = WAL")  # the file remembers it
         db.execute("BEGIN")
         for statement in SCHEMA:
             db.execute(statement)

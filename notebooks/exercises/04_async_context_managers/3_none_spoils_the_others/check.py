@@ -47,7 +47,7 @@ def bad(name):
 
 
 async def check(sizes, world):
-    """A size or an error for each name, in order; as many files at once as may be, and the loop stays free."""
+    """A size or an error for each name, in order; never too many files at once, and the loop stays free."""
     names = world.rng.sample(
         [f"{folder}/{word}.txt" for folder in FOLDERS for word in WORDS], world.size(6, 0, 1, 3, 20)
     )
@@ -60,10 +60,6 @@ async def check(sizes, world):
     world.facts += [count(len(names), "name"), f"a limit of {limit}"]
     world.facts += [f"{len(errors)} of the files bad"] if errors else []
     read = world.work("read", texts, results=texts, failing=errors)
-    alike, rounds = world.number % 4 == 1, -(-len(names) // limit)
-    if alike:
-        read.seconds = dict.fromkeys(texts, 0.1)
-        world.facts.append("each of them takes 0.1 s")
 
     run = await world.watch(read.blocking, given, limit, may_raise=(OSError, UnicodeError))
     expect_cancelled(run, read)
@@ -73,14 +69,10 @@ async def check(sizes, world):
     if complete:
         expect_all_awaited(run)
         expect_free_loop(run)
-    expect_at_once(read.most, limit, places, "files", possible=len(set(names)) if complete else 0)
+    if not 1 < read.most <= limit:  # any number of threads up to the limit will do
+        expect_at_once(read.most, limit, places, "files", possible=len(set(names)) if complete else 0)
     expect_nothing_left(run)
     if complete:
-        expect(
-            not alike or run.duration < 0.11 * rounds + 0.01,
-            f"{count(len(names), 'file')} of 0.1 s each took {run.duration:.1f} s, where {limit} at a time take "
-            f"{0.1 * rounds:.1f} s. Keep {limit} open, as long as there are so many.",
-        )
         wanted = [errors.get(name, len(texts[name].encode())) for name in names]
         expect_right_values(run.value, names, texts, wanted)
         expect_results(run, wanted)
