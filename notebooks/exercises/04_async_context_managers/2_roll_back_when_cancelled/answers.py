@@ -391,6 +391,44 @@ async def task_left_when_rolled_back(db, source, target, amount):
             db.report = asyncio.create_task(report())
 
 
+async def _finish(job, stop=lambda: None):
+    """Return what the job gives, when it has ended: as chapter 4 does it."""
+    try:
+        await asyncio.wait([job])
+    finally:
+        while not job.done():
+            stop()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([job])
+        job.exception()
+    return job.result()
+
+
+async def finish_as_in_the_chapter(db, source, target, amount):
+    try:
+        await db.execute("BEGIN")
+        await _move(db, source, target, amount)
+        await db.execute("COMMIT")
+    finally:
+        if db.in_transaction:
+            await _finish(asyncio.create_task(db.execute("ROLLBACK")))
+
+
+async def finish_for_each_statement(db, source, target, amount):
+    async def execute(sql, *parameters):
+        return await _finish(asyncio.create_task(db.execute(sql, *parameters)))
+
+    try:
+        await execute("BEGIN")
+        await execute(_TAKE, amount, source)
+        await execute(_GIVE, amount, target)
+        await execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            await execute("ROLLBACK")
+        raise
+
+
 async def rolled_back_in_finally(db, source, target, amount):
     try:
         await db.execute("BEGIN")

@@ -142,7 +142,7 @@ def expect_all_or_nothing(run, db, before, moved, what):
     """Expect that the money has moved if all went well, and otherwise that nothing has: all of it or nothing."""
     after = db.balances()
     if after == moved:
-        late = run.cancelled and any(call.start > run.cancelled_at for call in db.all_of("COMMIT"))
+        late = run.cancelled and any(call.start > run.cancelled_at + SHORT for call in db.all_of("COMMIT"))
         is_wrong = late or (db.error and not run.cancelled)
         expect(not is_wrong, f"{what}, and the transfer was committed all the same. Roll back, and commit nothing.")
         return

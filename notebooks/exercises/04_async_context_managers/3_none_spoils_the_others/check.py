@@ -82,10 +82,8 @@ def spoiled(error, read):
     """Return what to say of an error that got out."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    name, kind = (
-        next((read.call(name) for name, each in read.failing.items() if each is error), "a file"),
-        type(error).__name__,
-    )
+    kind, name = type(error).__name__, "a file"
+    name = next((read.call(name) for name, each in read.failing.items() if each is error), name)
     why = "It is a `ValueError`, not an `OSError`: catch it, too" if isinstance(error, UnicodeError) else "Catch it"
     return f"{name} raised {kind}, which ended everything. {why}, where one file is read, and return it in its place."
 
