@@ -3,7 +3,7 @@
     python tests/benchmarks/files.py [--effort quick]
 
 All files are in memory, so that a thread has no wait to shorten. Each figure of time is the median of the times as a
-multiple of what `open` took in the same round. `examine` is what ours does in a thread, here without any.
+multiple of what `open` took in the same round. `size_of` is what ours does in a thread, here without any.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from asynclab.page.numbers import duration, ratio
 from asynclab.taught import taught
 
 chapter = taught(4)
-OURS, PLAIN, BARE, LIMIT = "process_files", "open", "examine, no thread", 2  # the limit is that of process_files
+OURS, PLAIN, BARE, LIMIT = "process_files", "open", "size_of, no thread", 2  # the limit is that of process_files
 DESCRIPTORS = "/dev/fd" if os.path.isdir("/dev/fd") else None
 Way = Callable[[list[str]], Awaitable[object]]
 
@@ -48,7 +48,7 @@ async def plain(names: list[str]) -> list[int]:
 
 
 async def bare(names: list[str]) -> list[dict]:
-    return [chapter.examine(name) for name in names]
+    return [chapter.size_of(name) for name in names]
 
 
 async def gathered(names: list[str]) -> list[int]:
