@@ -78,6 +78,12 @@ def test_what_chapter_3_teaches_solves_its_exercises() -> None:
         assert outcome.status == "correct", outcome
 
 
+def test_a_class_may_make_what_a_function_was_to_make() -> None:
+    function = exercise("4.1").answers()["class_outside"]
+    outcome = check(exercise("4.1"), function.__globals__["_Connected"])
+    assert outcome.status == "correct", outcome
+
+
 def test_ids_are_in_order_and_unique() -> None:
     ids = [(ex.chapter, int(ex.id.partition(".")[2])) for ex in EXERCISES]
     assert ids == sorted(set(ids))

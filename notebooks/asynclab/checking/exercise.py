@@ -189,12 +189,15 @@ class Exercise:
             return f"this is what a call gives, not the function. {give[:-1]}, without brackets after the name."
         if isinstance(function, asyncio.Future):
             return f"this is a task, which runs already. {give}"
-        if isinstance(function, type):
+        if isinstance(function, type) and _is_coroutine_function(self.solution_function):
             return f"this is a class. {give}"
         if isinstance(function, str):
             return f"this is a text. {give[:-1]}, without quotes."
         if not callable(function):
             return f"this is {_an(type(function).__name__)}, such as a call may return. {give}"
+        if inspect.isasyncgenfunction(function) and not _is_coroutine_function(self.solution_function):
+            above = "Write `@contextlib.asynccontextmanager` above it."
+            return f"the `yield` in `{self.name}` makes it a generator, and no context manager. {above}"
         if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
             return f"the `yield` in `{self.name}` makes it a generator, which gives values one by one. Use `return`."
         code = packing.code_of(function)
@@ -249,7 +252,7 @@ def functions_in(path: Path) -> dict[str, Callable[..., Any]]:
     return {
         name: each
         for name, each in namespace.items()
-        if isinstance(each, types.FunctionType) and each.__code__.co_filename == str(path)
+        if isinstance(each, types.FunctionType) and inspect.unwrap(each).__code__.co_filename == str(path)
     }
 
 

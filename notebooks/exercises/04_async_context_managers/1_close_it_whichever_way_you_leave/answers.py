@@ -638,7 +638,7 @@ def class_outside(connect):
 
 
 @asynccontextmanager
-async def _manager(connect):
+async def generator_function(connect):
     connection = await connect()
     try:
         yield connection
@@ -648,10 +648,6 @@ async def _manager(connect):
             await asyncio.wait([closing])
         finally:
             await closing
-
-
-def generator_outside(connect):
-    return _manager(connect)
 
 
 def exit_stack(connect):

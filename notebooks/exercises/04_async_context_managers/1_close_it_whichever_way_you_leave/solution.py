@@ -4,19 +4,15 @@ import asyncio
 import contextlib
 
 
-def connected(connect):
-    """Return an async context manager: it opens a connection, and closes it whichever way the block is left."""
-
-    @contextlib.asynccontextmanager
-    async def manager():
-        connection = await connect()
+@contextlib.asynccontextmanager
+async def connected(connect):
+    """Open a connection, and close it whichever way the block is left."""
+    connection = await connect()
+    try:
+        yield connection
+    finally:
+        closing = asyncio.create_task(connection.close())
         try:
-            yield connection
+            await asyncio.shield(closing)
         finally:
-            closing = asyncio.create_task(connection.close())
-            try:
-                await asyncio.shield(closing)
-            finally:
-                await closing
-
-    return manager()
+            await closing
