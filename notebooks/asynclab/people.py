@@ -8,9 +8,7 @@ from pathlib import Path
 
 from .services import tables
 
-__all__ = ["ENDLESS", "SCHEMA", "build_database", "orders", "people"]
-
-ENDLESS = "WITH RECURSIVE c(n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM c) SELECT max(n) FROM c"  # counts for ever
+__all__ = ["ENDLESS", "SCHEMA", "build_database", "count_to", "orders", "people"]
 
 # SQLite and PostgreSQL both understand it. Dates are text (2020-02-15): SQLite has no type for them.
 SCHEMA = (
@@ -21,6 +19,15 @@ SCHEMA = (
         order_id text PRIMARY KEY, user_id integer NOT NULL REFERENCES people, amount double precision NOT NULL,
         item text NOT NULL, date text NOT NULL)""",
 )
+
+
+def count_to(number: int) -> str:
+    """Return a query that counts to `number` in the database: work as long as you like. SQLite counts to -1 for ever."""
+    numbers = f"SELECT 1 UNION ALL SELECT i + 1 FROM numbers LIMIT {number}"
+    return f"WITH RECURSIVE numbers(i) AS ({numbers}) SELECT max(i) FROM numbers"
+
+
+ENDLESS = count_to(-1)
 
 
 def people() -> list[tuple[int, str, str, str, str]]:

@@ -1,6 +1,6 @@
 """All benchmarks, as one table and one picture: the code that is taught beside the peers that are installed.
 
-    python tests/benchmarks [--effort long|usual|quick|tiny] [limiters map pipeline files trace http]
+    python tests/benchmarks [--effort long|usual|quick|tiny] [limiters map pipeline files databases trace http]
 
 The picture is build/benchmarks.png.
 """
@@ -15,6 +15,7 @@ from pathlib import Path
 
 import bench
 import bounded_map
+import databases
 import files
 import http_clients
 import picture
@@ -29,6 +30,7 @@ MEASURES: dict[str, Callable[[str], bench.Section]] = {
     "map": bounded_map.measure,
     "pipeline": pipelines.measure,
     "files": files.measure,
+    "databases": databases.measure,
     "trace": trace_overhead.measure,
     "http": http_clients.measure,
 }

@@ -165,7 +165,7 @@ def _neighbours(notebook: Notebook) -> set[str]:
     if notebook.is_deeper:
         return {name for name, chapter in chapters.items() if chapter in (number, number + 1)}
     beside = {name for name, chapter in chapters.items() if abs(chapter - number) == 1}
-    return beside | {path.name for path in folder.glob(f"{notebook.path.stem}{DEEPER}.ipynb")}
+    return beside | {path.name for path in folder.glob(f"{number:02}_*{DEEPER}.ipynb")}
 
 
 def setup_and_end(notebook: Notebook) -> list[str]:

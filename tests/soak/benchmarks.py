@@ -31,6 +31,7 @@ SECTIONS = {
     "map": "bounded_map",
     "pipeline": "producer_consumer_example",
     "files": "process_files",
+    "databases": "AsyncDatabaseConnection",
     "trace": "asynclab",
     "http": "fetch_multiple_urls",
 }
@@ -81,4 +82,6 @@ def test_a_section_that_does_not_exist_is_refused():
     command = [sys.executable, BENCHMARKS, "limits"]
     done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=240)
     assert done.returncode == 2
-    assert "no section is called limits; there are limiters, map, pipeline, files, trace, http" in done.stderr
+    assert (
+        "no section is called limits; there are limiters, map, pipeline, files, databases, trace, http" in done.stderr
+    )

@@ -1,4 +1,4 @@
-"""The check of exercise 4.5: few rows, many or no end of them; something may raise, and anything may be cancelled."""
+"""The check of exercise 4.4: few rows, many or no end of them; something may raise, and anything may be cancelled."""
 
 import asyncio
 import itertools

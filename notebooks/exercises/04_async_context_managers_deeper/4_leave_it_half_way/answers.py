@@ -1,4 +1,4 @@
-"""Answers to exercise 4.5. One with a docstring is wrong: its first line is the message that it must get."""
+"""Answers to exercise 4.4. One with a docstring is wrong: its first line is the message that it must get."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Our way to do exercise 4.5."""
+"""Our way to do exercise 4.4."""
 
 import contextlib
 

@@ -1,4 +1,4 @@
-"""The check of exercise 4.4: callers of one pool or two, whose blocks end in every way; they are cancelled anywhere."""
+"""The check of exercise 4.5: callers of one pool or two, whose blocks end in every way; they are cancelled anywhere."""
 
 import asyncio
 import functools
