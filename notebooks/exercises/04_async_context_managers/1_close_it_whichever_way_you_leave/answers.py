@@ -183,7 +183,7 @@ def unprotected_after_a_cancellation(connect):
 
 
 def shield_alone(connect):
-    """`async with` ended while `close` was still under way. A shield protects the task, and does not wait for it"""
+    """`async with` ended while `close` was still under way. Your wait was cut short, and the task goes on"""
 
     @contextlib.asynccontextmanager
     async def manager():
@@ -743,5 +743,29 @@ def event_tells_that_it_is_closed(connect):
                 raise
             finally:
                 await closing
+
+    return manager()
+
+
+def coroutine_in_finish(connect):
+    """`finish` takes a task"""
+
+    @asynccontextmanager
+    async def manager():
+        connection = await connect()
+        try:
+            yield connection
+        finally:
+            await _finish(connection.close())
+
+    return manager()
+
+
+def no_yield(connect):
+    """the function needs a `yield`"""
+
+    @asynccontextmanager
+    async def manager():
+        return await connect()
 
     return manager()

@@ -19,6 +19,12 @@ ERROR_MESSAGES = MANAGER_ERRORS | {
         "your function closes a connection that it does not have. If `connect` raises or is cancelled, there is "
         "nothing to close: let it stand before the `try`."
     ),
+    "AttributeError: 'coroutine' object has no attribute 'done'": (
+        "`finish` takes a task: `finish(asyncio.create_task(connection.close()))`."
+    ),
+    "TypeError: 'coroutine' object is not an async iterator": (
+        "Below `@contextlib.asynccontextmanager` the function needs a `yield`: the block runs there."
+    ),
     "RuntimeError: generator didn't stop": (
         "your function comes to a second `yield`. It runs once: up to `yield` when the block is entered, and on from "
         "there when the block is left."
@@ -133,7 +139,7 @@ def expect_closed(run, opened, given, closes, left_open, what):
     expect(times <= 1, twice)
     if "cancelled" in left_open:
         raise NotYet(f"{what}, `close` was cut short, and the connection stayed open. {ITSELF}")
-    shield = "A shield protects the task, and does not wait for it: await the task itself, too."
+    shield = "Your wait was cut short, and the task goes on: await it again, in a `finally` or a loop."
     ended = f"{what}, `async with` ended while `close` was still under way. "
     expect(not left_open, ended + (shield if what.endswith("closing") else "Await it to its end."))
 

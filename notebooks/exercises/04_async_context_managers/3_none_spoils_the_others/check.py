@@ -69,6 +69,8 @@ async def check(sizes, world):
     if complete:
         expect_all_awaited(run)
         expect_free_loop(run)
+    if complete and names:
+        expect(read.calls, "`read` was never called. Read each file with it: `await asyncio.to_thread(read, name)`.")
     if not 1 < read.most <= limit:  # any number of threads up to the limit will do
         expect_at_once(read.most, limit, places, "files", possible=len(set(names)) if complete else 0)
     expect_nothing_left(run)
