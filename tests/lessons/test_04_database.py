@@ -508,6 +508,26 @@ def test_a_transactions_query_works_inside_of_it_alone(database):
     database.run(main)
 
 
+def test_what_stands_in_line_when_a_transaction_ends_is_not_written(database):
+    """A bare gather, of which one fails: the others have been given to the database, and wait there for their turn."""
+
+    async def main():
+        async def fails(after):
+            await asyncio.sleep(after)
+            raise Poison
+
+        async with database.Connection(database.address) as db:
+            for milliseconds in range(10):
+                with pytest.raises(Poison):
+                    async with db.transaction() as query:
+                        left = [asyncio.create_task(query(ADD, -1, 1)) for _ in range(50)]
+                        await asyncio.gather(*left, fails(milliseconds / 1000))
+                await asyncio.wait(left)
+                assert (await db.query(SUM), (await database.balances())[1]) == ([(1000,)], 100)
+
+    database.run(main)
+
+
 @pytest.mark.parametrize("caught", [TimeoutError, Exception])
 def test_who_catches_a_time_out_inside_a_transaction_writes_no_half(database, caught):
     """A database may have undone all of it when the query was stopped."""
@@ -597,7 +617,7 @@ def test_what_runs_yet_in_another_task_keeps_nobody_from_leaving_or_rolling_back
                     left = [asyncio.create_task(query(ENDLESS)) for _ in range(2)]
                     await asyncio.sleep(0.05)
                     raise Poison
-            assert [isinstance(await outcome(each), Exception) for each in left] == [True, True]
+            assert [isinstance(await outcome(each), BaseException) for each in left] == [True, True]
         if database.notebook is SERVERS:  # a server that computes does not notice that we have hung up
             await database.look(f"SELECT pg_terminate_backend(pid) {database.others}")
         assert (await database.balances())[1] == 100

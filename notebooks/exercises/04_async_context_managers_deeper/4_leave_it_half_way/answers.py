@@ -342,3 +342,18 @@ async def own_manager(rows, is_wanted):
         async for row in found:
             if await is_wanted(row):
                 return row
+
+
+async def goes_through_aclosing_itself(rows, is_wanted):
+    """`aclosing` is an async context manager"""
+    async for row in contextlib.aclosing(rows()):
+        if await is_wanted(row):
+            return row
+
+
+async def with_in_place_of_async_with(rows, is_wanted):
+    """`aclosing` is an async context manager"""
+    with contextlib.aclosing(rows()) as found:
+        async for row in found:
+            if await is_wanted(row):
+                return row

@@ -17,6 +17,10 @@ from asynclab.checking.expect import (
 from asynclab.checking.work import JobError
 
 ERROR_MESSAGES = {
+    "got aclosing|'aclosing' object does not support the context manager": (
+        "`aclosing` is an async context manager: `async with aclosing(rows()) as found:`, and in it a loop over"
+        " `found`."
+    ),
     "'async_generator' object does not support the asynchronous context manager": (
         "an async generator is no context manager. `contextlib.aclosing(rows())` makes one of it."
     ),
