@@ -22,7 +22,7 @@ SCHEMA = (
 
 
 def count_to(number: int) -> str:
-    """Return a query that counts to `number` in the database: work as long as you like. SQLite counts to -1 for ever."""
+    """Return a query that counts to `number`: work for the database, as long as you like. -1 is for ever, in SQLite."""
     numbers = f"SELECT 1 UNION ALL SELECT i + 1 FROM numbers LIMIT {number}"
     return f"WITH RECURSIVE numbers(i) AS ({numbers}) SELECT max(i) FROM numbers"
 
