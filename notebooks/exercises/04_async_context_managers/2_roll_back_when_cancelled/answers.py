@@ -532,7 +532,7 @@ async def gives_first(db, source, target, amount):
 
 
 async def one_statement_for_both(db, source, target, amount):
-    both = "UPDATE accounts SET balance = balance + iif(name = ?, -?, ?) WHERE name IN (?, ?)"
+    both = "UPDATE accounts SET balance = balance + CASE name WHEN ? THEN -? ELSE ? END WHERE name IN (?, ?)"
     await db.execute(both, source, amount, amount, source, target)
 
 
