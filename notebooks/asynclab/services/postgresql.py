@@ -39,6 +39,8 @@ _SETTINGS = {
     "full_page_writes": "off",
     "log_min_messages": "fatal",  # a statement that fails is the client's business
 }
+if os.name == "posix":  # a session that computes sees within a second that its client is gone (PostgreSQL 14 or later)
+    _SETTINGS["client_connection_check_interval"] = "1000"
 
 
 def find_server() -> Path | None:

@@ -17,7 +17,7 @@ from asynclab.checking.expect import (
 from asynclab.checking.work import JobError
 
 ERROR_MESSAGES = {
-    "got aclosing|'aclosing' object does not support the context manager": (
+    "got aclosing|'(?:contextlib[.])?aclosing' object does not support the context manager": (
         "`aclosing` is an async context manager: `async with aclosing(rows()) as found:`, and in it a loop over"
         " `found`."
     ),
