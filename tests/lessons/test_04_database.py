@@ -30,6 +30,7 @@ from asynclab import begin, end
 from asynclab.services.postgresql import PostgreSQL
 from asynclab.session import Unfinished
 from asynclab.taught import NOTEBOOKS, taught
+from powerless import powerless
 
 CORE, STREAMS, SERVERS = "04_async_context_managers", "04_async_context_managers_deeper", "04_database_servers_deeper"
 core = taught(CORE)
@@ -969,19 +970,6 @@ def test_on_a_full_disk_it_says_so_and_keeps_what_was_committed(sqlite, tmp_path
 
 
 # ---------------------------------------------------------------- what is no database, and what goes away
-
-
-@contextlib.contextmanager
-def powerless():
-    """Be a user whom a file's mode can keep out: root is none."""
-    root = os.name == "posix" and os.geteuid() == 0
-    if root:
-        os.seteuid(65534)
-    try:
-        yield
-    finally:
-        if root:
-            os.seteuid(0)
 
 
 NO_SQLITE = {  # what is there under the name "bad", and what is said of it

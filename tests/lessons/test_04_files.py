@@ -24,6 +24,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from asynclab.taught import NOTEBOOKS, taught
+from powerless import powerless
 
 m = taught(4)
 PIECE = 2**20  # what `size_of` reads at once
@@ -88,19 +89,6 @@ async def cancelled_at(gate, task, times):
 
 
 # ---------------------------------------------------------------- process_files
-
-
-@contextlib.contextmanager
-def powerless():
-    """Be a user whom a file's mode can keep out: root is none."""
-    root = os.name == "posix" and os.geteuid() == 0
-    if root:
-        os.seteuid(65534)
-    try:
-        yield
-    finally:
-        if root:
-            os.seteuid(0)
 
 
 BAD = {  # what is there under the name "bad", or the name itself: the beginning, and more, of what is said of it
