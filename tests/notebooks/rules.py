@@ -22,6 +22,7 @@ import notebook_file
 from minutes import load_of
 
 CELLS = (25, 60)  # a sitting
+CELLS_OF_APPLICATIONS = (25, 75)  # of chapter 5: three sittings, each readable alone
 CELLS_OF_SHORTER = (12, 60)  # of 00_start_here, and of what goes deeper
 PROSE = (0.4, 0.6)  # share of the cells
 LINES, LINES_OF_MOST, LINES_MEDIAN = 25, 10, 3  # of a code cell: at most, of nine in ten, of half of them
@@ -86,6 +87,13 @@ class Notebook:
     def is_shorter(self) -> bool:
         """Whether it may be shorter than a chapter, and have fewer parts."""
         return self.is_deeper or self.number == 0
+
+    @property
+    def cells(self) -> tuple[int, int]:
+        """How many cells it must have at least, and may have at most."""
+        if self.is_shorter:
+            return CELLS_OF_SHORTER
+        return CELLS_OF_APPLICATIONS if self.number == 5 else CELLS
 
     @property
     def code(self) -> list[NotebookNode]:
@@ -264,7 +272,7 @@ def cell_ids(notebook: Notebook) -> list[str]:
 def budgets(notebook: Notebook) -> list[str]:
     """As many cells as can be read in a sitting, half of them prose, and code that fits in a glance."""
     complaints = []
-    cells, (least, most) = len(notebook.content.cells), CELLS_OF_SHORTER if notebook.is_shorter else CELLS
+    cells, (least, most) = len(notebook.content.cells), notebook.cells
     if not least <= cells <= most:
         complaints.append(f"{least} to {most} cells, not {cells}")
     share = len(notebook.prose) / cells

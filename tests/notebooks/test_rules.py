@@ -270,6 +270,15 @@ def test_the_neighbours_are_linked_as_far_as_they_exist(name: str, links: list[s
     ]
 
 
+@pytest.mark.parametrize(("name", "most"), [("05_sample", 75), ("05_sample_deeper", 60), ("06_sample", 60)])
+def test_three_applications_may_take_more_cells(name: str, most: int, tmp_path: Path) -> None:
+    notebook = Notebook(tmp_path / f"{name}.ipynb", sample_notebook.sample(int(name[:2])))
+    insert(*[new_code_cell("x", id=f"line-{i}") for i in range(most - len(notebook.content.cells))])(notebook)
+    assert not [each for each in rules.budgets(notebook) if " cells, not " in each]
+    insert(new_code_cell("x", id="one-more"))(notebook)
+    assert [each for each in rules.budgets(notebook) if f" to {most} cells, not {most + 1}" in each]
+
+
 @pytest.mark.parametrize("name", ["00_sample", "02_sample_deeper"])
 def test_the_first_notebook_and_what_goes_deeper_need_fewer_parts(name: str, tmp_path: Path) -> None:
     notebook = Notebook(tmp_path / f"{name}.ipynb", sample_notebook.sample(int(name[:2])))
