@@ -312,7 +312,8 @@ class _Picture:
         """Write title, legend and last line."""
         result, room = self.result, style.WIDTH - 2 * _SIDE
         letters = max(11.0, min(17.0, room / _width(result.title, 1)))
-        self.write(_SIDE - 0.02, self.height - 0.34, _fitted(result.title, room, letters), size=letters, weight="bold")
+        title = _fitted(result.title, room / 1.12, letters)
+        self.write(_SIDE - 0.02, self.height - 0.34, title, size=letters, weight="bold")
         disc = f"A disc for each of {len(result.documents):,} {result.things}, below its day. Its area: {result.unit}."
         arc = "An arc for each link, thicker towards what it leads to."
         if self.colors:

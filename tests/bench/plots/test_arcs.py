@@ -19,8 +19,8 @@ DOCUMENTS = {
 LINKS = [(342, 255), (492, 342), (492, 342), (346, 342), (255, 255), (492, 8), (8, 492), (342, 492)]
 
 
-def pictured(documents=DOCUMENTS, links=LINKS, **more):
-    return arcs("A history", documents, links, unit="mentions", **more)
+def pictured(documents=DOCUMENTS, links=LINKS, title="A history", unit="mentions", **more):
+    return arcs(title, documents, links, unit=unit, **more)
 
 
 def test_the_table_tells_the_years_and_the_largest_documents():
@@ -71,8 +71,7 @@ def crowd(count, links, days=9000):
     return pictured(
         documents,
         [(names[k * 31 % count], names[k * k % count]) for k in range(links)],
-        things="things of a long name",
-        note="A long note. " * 20,
+        **dict.fromkeys(("title", "unit", "things", "note"), "A long text. " * 20),
     )
 
 
@@ -85,7 +84,7 @@ def crowd(count, links, days=9000):
         (pictured(), False),
         (
             pictured(
-                {"$x$": (date(1, 1, 1), 1e-9, "a"), "y" * 90: (date(9999, 12, 31), 1e9, "b")}, [("$x$", "y" * 90)]
+                {"$x$": (date(1, 1, 1), 1e-9, "a"), "y" * 90: (date(9999, 12, 31), 1e9, "b")}, [("y" * 90, "$x$")]
             ),
             False,
         ),
