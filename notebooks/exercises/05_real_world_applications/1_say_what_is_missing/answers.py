@@ -20,7 +20,7 @@ async def errors_left_out(sources, timeout):
 
 
 async def errors_not_noted(sources, timeout):
-    """source orders raised JobError, and is missing in the second dict"""
+    """source orders raised ConnectionError, and is missing in the second dict"""
     answers, errors = {}, {}
 
     async def ask(name, source):
@@ -163,7 +163,7 @@ async def all_late_when_one_is(sources, timeout):
 
 
 async def first_error_ends_all(sources, timeout):
-    """raised JobError, which ended everything"""
+    """raised ConnectionError, which ended everything"""
     async with asyncio.TaskGroup() as group:
         tasks = {name: group.create_task(asyncio.wait_for(source(), timeout)) for name, source in sources.items()}
     return {name: task.result() for name, task in tasks.items()}, {}

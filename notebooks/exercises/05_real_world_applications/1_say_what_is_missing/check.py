@@ -15,7 +15,6 @@ from asynclab.checking.expect import (
     expect_side_by_side,
     said,
 )
-from asynclab.checking.work import JobError
 
 ERROR_MESSAGES = ASYNC_WITH_ERRORS | {
     "(?:TypeError|AttributeError|ValueError): .*(?:Set of Tasks/Futures is empty|Passing coroutines is forbidden)": (
@@ -27,7 +26,7 @@ ERROR_MESSAGES = ASYNC_WITH_ERRORS | {
 }
 NAMES = ("user", "orders", "preferences", "reviews", "weather", "news", "stock", "map", "prices", "friends", "photos")
 NAMES += tuple(f"shop {i}" for i in range(1, 30))
-KINDS = JobError, ConnectionError, TimeoutError, ValueError, KeyError, ConnectionResetError, OSError
+KINDS = ConnectionError, RuntimeError, TimeoutError, ValueError, KeyError, ConnectionResetError, OSError
 
 
 async def check(aggregate, world):
