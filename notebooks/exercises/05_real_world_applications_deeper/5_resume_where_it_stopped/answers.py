@@ -204,14 +204,6 @@ async def counts_what_is_done(jobs, journal, limit):
     return await _runner(look=lambda key, done: True)(rest, journal, limit)
 
 
-async def until_the_journal_has_all_keys(jobs, journal, limit):
-    """Check what ends that loop"""
-    errors = {}
-    while set(jobs) - await journal.done():
-        errors |= await _runner()(jobs, journal, limit)
-    return errors
-
-
 async def a_failed_job_is_marked(jobs, journal, limit):
     """`job('c')` failed, and is marked all the same"""
     return await _runner(mark_failed=lambda journal, key: journal.mark(key))(jobs, journal, limit)
