@@ -1,7 +1,8 @@
 """All benchmarks, as one table and one picture: the code that is taught beside the peers that are installed.
 
-    python tests/benchmarks [--effort long|usual|quick|tiny] [limiters map pipeline files databases trace http]
+    python tests/benchmarks [--effort long|usual|quick|tiny] [section …]
 
+The sections: limiters, map, pipeline, processors, files, databases, trace, http, aggregator, scrapers.
 The picture is build/benchmarks.png.
 """
 
@@ -13,6 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import aggregator
 import bench
 import bounded_map
 import databases
@@ -20,7 +22,9 @@ import files
 import http_clients
 import picture
 import pipelines
+import processors
 import rate_limiters
+import scrapers
 import trace_overhead
 
 from asynclab.page.html import png
@@ -29,10 +33,13 @@ MEASURES: dict[str, Callable[[str], bench.Section]] = {
     "limiters": rate_limiters.measure,
     "map": bounded_map.measure,
     "pipeline": pipelines.measure,
+    "processors": processors.measure,
     "files": files.measure,
     "databases": databases.measure,
     "trace": trace_overhead.measure,
     "http": http_clients.measure,
+    "aggregator": aggregator.measure,
+    "scrapers": scrapers.measure,
 }
 
 

@@ -21,8 +21,11 @@ PEERS = [
     "asyncio_throttle",
     "asynciolimiter",
     "httpx",
+    "httpx2",
     "limits",
     "pyrate_limiter",
+    "requests",
+    "scrapy",
     "throttler",
     "viztracer",
 ]
@@ -30,10 +33,13 @@ SECTIONS = {
     "limiters": "AsyncRateLimiter",
     "map": "bounded_map",
     "pipeline": "producer_consumer_example",
+    "processors": "AsyncTaskProcessor",
     "files": "process_files",
     "databases": "AsyncDatabaseConnection",
     "trace": "asynclab",
     "http": "fetch_multiple_urls",
+    "aggregator": "AsyncAPIAggregator",
+    "scrapers": "AsyncWebScraper",
 }
 
 
@@ -82,6 +88,4 @@ def test_a_section_that_does_not_exist_is_refused():
     command = [sys.executable, BENCHMARKS, "limits"]
     done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=240)
     assert done.returncode == 2
-    assert (
-        "no section is called limits; there are limiters, map, pipeline, files, databases, trace, http" in done.stderr
-    )
+    assert f"no section is called limits; there are {', '.join(SECTIONS)}" in done.stderr
