@@ -26,6 +26,7 @@ import pytest
 from asynclab.taught import NOTEBOOKS, taught
 from asynclab.work import count_primes, fibonacci
 from powerless import powerless
+from servers import gone, wait_until
 
 deeper = taught("05_real_world_applications_deeper")
 
@@ -313,20 +314,26 @@ def test_cancelled_at_any_await_it_loses_nothing(tmp_path, second, ready):
 
 
 def test_stopped_with_all_its_workers_again_and_again_it_loses_nothing(path):
-    chance = random.Random(5)
+    moments = range(10, 300, 3 * WORKERS)  # so far apart that each stops another run
 
     async def main():
-        kinds, stops = Kinds(), 0
+        async def note(key):
+            await asyncio.sleep(0)
+            done[key] += 1
+            if done.total() in moments:
+                work.cancel()
+            await asyncio.sleep(0)
+
+        done, stops = Counter(), 0
         async with deeper.open_journal(path) as db:
             for number in range(300):
                 await deeper.add_job(db, f"job {number}", "note")
             while set(states(path).values()) != {"done"}:
-                work = asyncio.create_task(deeper.work_off(db, kinds))
-                asyncio.get_running_loop().call_later(chance.random() * 0.05 if stops < 20 else 60, work.cancel)
+                work = asyncio.create_task(deeper.work_off(db, {"note": note}))
                 stops += isinstance(await outcome(work), asyncio.CancelledError)
-        assert stops > 1
-        assert len(kinds.done) == 300
-        assert kinds.done.total() - 300 <= stops * WORKERS
+        assert stops == len(moments)
+        assert len(done) == 300
+        assert done.total() - 300 <= stops * WORKERS
 
     run(main)
 
@@ -514,6 +521,34 @@ def test_a_time_out_stops_the_process():
                 await deeper.stoppable(count_primes, FOREVER)
 
     run(main)
+
+
+COUNTS = """
+import asyncio, multiprocessing
+from asynclab.taught import taught
+from asynclab.work import count_primes
+deeper = taught("05_real_world_applications_deeper")
+
+async def main():
+    task = asyncio.create_task(deeper.stoppable(count_primes, 10**9))
+    await asyncio.sleep(0)
+    print(multiprocessing.active_children()[0].pid, flush=True)
+    await task
+
+if __name__ == "__main__":
+    asyncio.run(main())
+"""
+
+
+def test_kill_9_of_the_processor_ends_its_stoppable_job_too():
+    environment = os.environ | {"PYTHONPATH": str(NOTEBOOKS)}
+    for seconds in (0, 2):  # while the process starts, and while it counts
+        with subprocess.Popen([sys.executable, "-c", COUNTS], stdout=subprocess.PIPE, env=environment) as processor:
+            job = int(processor.stdout.readline())
+            time.sleep(seconds)
+            assert not gone(job)
+            processor.kill()
+        wait_until(lambda pid=job: gone(pid), 60)
 
 
 def test_a_processor_that_is_stopped_stops_its_stoppable_job_and_does_it_again(path):
