@@ -267,14 +267,18 @@ def test_without_a_deadline_it_waits_for_all():
 # ---------------------------------------------------------------- cancellation
 
 
+async def rounds(count):
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
 async def cancelled_after(hops, life, again=None):
     """Run `life()`, cancel it after `hops` rounds of the loop, and once more after `again` others; was it in time?"""
 
     async def cancel():
-        for rounds in (hops, again):
-            if rounds is not None:
-                for _ in range(rounds):
-                    await asyncio.sleep(0)
+        for count in (hops, again):
+            if count is not None:
+                await rounds(count)
                 task.cancel()
 
     before = asyncio.all_tasks()
@@ -300,11 +304,10 @@ def test_cancelled_at_any_moment_it_leaves_nothing(again):
             async with self.places, asyncio.timeout(self.base_timeout):
                 self.asked += 1
                 try:
-                    for _ in range(3):
-                        await asyncio.sleep(0)
+                    await rounds(3)
                 finally:
                     try:
-                        await asyncio.sleep(0)  # a call that needs a while to end
+                        await rounds(10 * int(path.split("/")[1]))  # each call takes its time to end
                     finally:
                         self.ended += 1
 
@@ -431,8 +434,7 @@ def made(monkeypatch):
         number = len(made)
         made.append("begun")
         try:
-            for _ in range(3):
-                await asyncio.sleep(0)
+            await rounds(3)
         except asyncio.CancelledError:
             made[number] = "stopping"
             try:
@@ -445,11 +447,6 @@ def made(monkeypatch):
 
     monkeypatch.setattr(deeper.AsyncAPIAggregator, "get", get)
     return made
-
-
-async def rounds(count):
-    for _ in range(count):
-        await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize("victim", [0, 1, 2])
@@ -466,6 +463,26 @@ def test_a_caller_that_is_cancelled_leaves_the_call_to_the_others(made, victim):
             assert answers[victim] == 0 or isinstance(answers[victim], asyncio.CancelledError)
             assert made == ["answered"] and aggregator.calls == {} and not aggregator.callers
         assert answers == [0, 0, 0]
+
+    play(main)
+
+
+def test_who_comes_after_the_answer_begins_a_new_call_which_others_join(made):
+    async def main():
+        async def ask():
+            calls_answered = made.count("answered")
+            assert await aggregator.get("a", {}) == calls_answered
+
+        for hops in range(10):
+            made.clear()
+            aggregator = deeper.SharingAggregator("http://localhost")
+            async with asyncio.TaskGroup() as group:
+                group.create_task(ask())
+                await rounds(hops)
+                for _ in range(3):
+                    group.create_task(ask())
+                    await rounds(1)
+        assert made == ["answered"] * 2
 
     play(main)
 
