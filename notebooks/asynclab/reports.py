@@ -61,7 +61,10 @@ def back_up(folder: str | Path, name: str) -> None:
     with tempfile.TemporaryDirectory(dir=folder, prefix=".part-") as beside:
         part = Path(beside, name)
         with contextlib.closing(_connect(f"{folder}/{name}")) as old, contextlib.closing(sqlite3.connect(part)) as new:
+            old.execute("BEGIN")
+            old.execute("SELECT count(*) FROM sqlite_master")  # fails if it is locked; backup() would wait for ever
             old.backup(new)  # all pages in one go: in pieces, each write of others would begin it anew
+            new.execute("PRAGMA journal_mode = DELETE")  # one file, even where the database has a WAL beside it
             if (found := new.execute("PRAGMA integrity_check").fetchone()) != ("ok",):
                 raise sqlite3.DatabaseError(f"{name} is damaged: {found[0]}")
         part.replace(f"{folder}/{name}.backup")

@@ -5,6 +5,7 @@ The processor runs in virtual time, where every run is the same; the jobs meet r
 
 import asyncio
 import contextlib
+import functools
 import gc
 import itertools
 import json
@@ -32,6 +33,10 @@ AsyncTaskProcessor = core.AsyncTaskProcessor
 
 class Poison(Exception):
     """What a job raises."""
+
+
+class Unusual(BaseException):
+    """Neither an Exception nor a cancellation."""
 
 
 class Falsy(Exception):
@@ -189,6 +194,8 @@ JOBS = [  # what a job is, its limits, what it gives, when it is done
     (lambda: asyncio.sleep(9), {"timeout": 2}, TimeoutError, 2),
     (lambda: asyncio.sleep(9), {"timeout": 0}, TimeoutError, 0),
     (lambda: asyncio.sleep(9), {"timeout": 2, "retries": 1}, TimeoutError, 4.1),
+    (lambda: fails(BaseExceptionGroup("two", [SystemError(), Unusual()])), {"retries": 1}, BaseExceptionGroup, 1),
+    (lambda: fails(GeneratorExit), {}, GeneratorExit, 1),
     (awaits_a_cancelled_task, {"retries": 3}, asyncio.CancelledError, 0),
     (cancels_itself, {"retries": 3}, asyncio.CancelledError, 0),
     (lambda: next(iter(())), {}, RuntimeError, 0),  # a StopIteration
@@ -215,6 +222,17 @@ def test_each_job_has_its_outcome_and_none_disturbs_the_next(job, limits, expect
             outcome, following = await processor.process_all_tasks()
             assert kind(outcome) in (expected, type(expected)) if expected is Poison else kind(outcome) == expected
             assert following == after.result() == "next"
+
+    run(main)
+
+
+def test_a_coroutine_that_is_added_twice_runs_once():
+    async def main():
+        async with AsyncTaskProcessor(2) as processor:
+            job = asyncio.sleep(1, "once")
+            for _ in range(3):
+                await processor.add_task(job)
+            assert [kind(each) for each in await processor.process_all_tasks()] == ["once", RuntimeError, RuntimeError]
 
     run(main)
 
@@ -282,7 +300,7 @@ def test_a_job_that_meddles_with_cancellation_neither_stops_the_others_nor_hangs
 
 @pytest.mark.parametrize("numbers", [(0, 1), (-1, 1), (1, 0), (1, -5)])
 def test_numbers_below_one_are_refused(numbers):
-    with pytest.raises(ValueError, match="1 or more"):
+    with pytest.raises(AssertionError, match="1 or more"):
         AsyncTaskProcessor(*numbers)
 
 
@@ -300,7 +318,7 @@ def test_what_cannot_be_added_is_refused_in_words_and_its_coroutine_closed():
             with pytest.raises(RuntimeError, match="has stopped"):
                 await processor.add_task(asyncio.sleep(1))
         assert kept.result() == "kept"
-        assert [kind(each) for each in await processor.process_all_tasks()][-1] is asyncio.CancelledError
+        assert await processor.process_all_tasks() == ["kept"]  # what was refused is no job
         async with processor:  # and once more
             await processor.add_task(asyncio.sleep(1, "again"))
             assert await processor.process_all_tasks() == ["again"]
@@ -482,56 +500,54 @@ class Watched:
                 step, value = self.coroutine.throw, error
 
 
-@pytest.mark.parametrize("second", [None, 0, 1, 2])
-@pytest.mark.parametrize("later", [0, 0.5])
-def test_cancelled_at_any_await_it_leaves_no_job_without_an_outcome(second, later):
+@pytest.mark.parametrize("second", [None, 0, 1, 2, 5])
+@pytest.mark.parametrize("rounds", [0, 1, 3])
+def test_cancelled_in_any_round_of_the_loop_it_leaves_no_job_without_an_outcome(rounds, second):
     def cut(at):
         async def main():
-            tasks, ran, results, timers = [], [], [], []
+            tasks, ran, results = [], [], []
 
             async def job(number):
                 ran.append(number)
-                await asyncio.sleep(1)
-                return number
-
-            processor = AsyncTaskProcessor(2, 1)
-
-            async def add(coroutine):
-                tasks.append(await processor.add_task(coroutine))
+                try:
+                    for _ in range(rounds):
+                        await asyncio.sleep(0)
+                    return number
+                finally:
+                    await asyncio.sleep(0)
 
             async def life():
                 async with processor:
-                    for number in range(6):
-                        await add(job(number))
+                    for number in range(5):
+                        task = await processor.add_task(job(number))
+                        tasks.append(task)
                     results.extend(await processor.process_all_tasks())
-                    await add(job(6))
+                    tasks.append(await processor.add_task(job(5)))
 
-            def on_pause():
-                if (pause := next(pauses)) == at or pause - at - 1 == second:
-                    timers.append(asyncio.get_running_loop().call_later(later, task.cancel))
-
-            pauses = itertools.count()
-            task = asyncio.ensure_future(Watched(life(), on_pause))
+            processor = AsyncTaskProcessor(2, 1)
+            task = asyncio.create_task(life())
+            for pause in (at, second):
+                for _ in range(pause or 0):
+                    await asyncio.sleep(0)
+                if pause is not None:
+                    task.cancel()
             await asyncio.wait([task])
-            for timer in timers:
-                timer.cancel()
+            assert asyncio.all_tasks() == {asyncio.current_task()}
             assert all(each.done() for each in tasks)
             assert len(ran) == len(set(ran))
             if not task.cancelled():
-                assert [each.result() for each in tasks] == list(range(7))
+                assert [each.result() for each in tasks] == list(range(6))
             elif not results:
                 kept = [kind(each) for each in await processor.process_all_tasks()]
                 assert kept[: len(tasks)] == [kind(core.outcome(each)) for each in tasks]
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-            return next(pauses) > at
+            return task.cancelled()
 
         return run(main)
 
     for at in itertools.count():
         if not cut(at):
             break
-    assert at >= 8
+    assert at >= 10
 
 
 def test_results_are_kept_when_the_call_for_them_is_cancelled_at_any_await():
@@ -792,6 +808,31 @@ def test_a_backup_is_whole_while_a_writer_goes_on(tmp_path):
     assert counts == sorted(counts)
     assert counts[0] < counts[-1]
     assert not list(tmp_path.glob(".part-*"))
+
+
+def test_a_backup_of_a_locked_database_is_an_error_and_works_in_time(tmp_path, monkeypatch):
+    build_database(tmp_path / "shop.db")
+    monkeypatch.setattr(sqlite3, "connect", functools.partial(sqlite3.connect, timeout=0.1))
+    with contextlib.closing(sqlite3.connect(tmp_path / "shop.db", isolation_level=None)) as other:
+        for statement in (
+            "PRAGMA locking_mode = EXCLUSIVE",
+            "BEGIN EXCLUSIVE",
+            "DELETE FROM orders WHERE user_id = 101",
+        ):
+            other.execute(statement)
+        [locked] = finished([core.backup_database("shop.db", tmp_path)])
+        assert "locked" in str(locked)
+    assert finished([core.backup_database("shop.db", tmp_path)]) == ["Backup of shop.db completed"]
+    assert rows(tmp_path / "shop.db.backup") == 362
+
+
+def test_a_new_backup_does_not_mix_with_what_was_written_to_the_old_one(tmp_path):
+    build_database(tmp_path / "shop.db")
+    finished([core.backup_database("shop.db", tmp_path)])
+    with contextlib.closing(sqlite3.connect(tmp_path / "shop.db.backup", isolation_level=None)) as old:
+        old.execute("DELETE FROM orders")
+        finished([core.backup_database("shop.db", tmp_path)])
+        assert rows(tmp_path / "shop.db.backup") == 362
 
 
 def test_a_backup_of_nothing_or_of_a_damaged_database_leaves_the_old_copy(tmp_path):
