@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import os
 import signal
 import sqlite3
 import tempfile
+import threading
 from concurrent.futures import ProcessPoolExecutor
 from email.message import EmailMessage
 from pathlib import Path
@@ -105,6 +107,11 @@ def process() -> ProcessPoolExecutor:
 
 
 def _prepare() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the Stop button is for the notebook
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     import matplotlib.figure  # noqa: F401
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the Stop button is for the notebook
+
+def _end_with_parent() -> None:
+    multiprocessing.parent_process().join()  # it was killed: else the pool would have ended this process
+    os._exit(1)

@@ -3,6 +3,8 @@
 import csv
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections import Counter
 from concurrent.futures.process import BrokenProcessPool
@@ -12,6 +14,7 @@ import pytest
 
 from asynclab import reports
 from asynclab.people import build_database
+from asynclab.taught import NOTEBOOKS
 
 DATA = Path(__file__).parents[2] / "data"
 
@@ -70,3 +73,13 @@ def test_there_is_one_process_and_another_when_it_has_died():
     assert reports.process() is not another
     reports.process().shutdown()
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("ExecutorManager")]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="about signals of POSIX")
+def test_the_process_ends_when_the_program_is_killed():
+    program = "from asynclab import reports; import time; reports.process().submit(int).result(); print('ready')"
+    command = [sys.executable, "-uc", f"if __name__ == '__main__':\n {program}; time.sleep(600)"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=NOTEBOOKS) as killed:
+        assert killed.stdout.readline() == "ready\n"
+        killed.kill()
+        assert killed.communicate(timeout=60) == ("", None)  # nobody is left who could write there

@@ -707,7 +707,17 @@ async def says_nothing(reader, writer):
     writer.close()
 
 
-SERVERS = {None: aiosmtplib.SMTPConnectError, hangs_up: aiosmtplib.SMTPException, says_nothing: TimeoutError}
+async def greets_and_says_no_more(reader, writer):
+    writer.write(b"220 welcome\r\n")
+    await says_nothing(reader, writer)
+
+
+SERVERS = {
+    greets_and_says_no_more: TimeoutError,
+    None: aiosmtplib.SMTPConnectError,
+    hangs_up: aiosmtplib.SMTPException,
+    says_nothing: TimeoutError,
+}
 
 
 @pytest.mark.parametrize(("server", "error"), SERVERS.items())
