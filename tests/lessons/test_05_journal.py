@@ -152,16 +152,20 @@ def test_a_job_that_fails_says_why_and_disturbs_no_other(path):
     async def gives(key):
         return {1, 2}
 
+    async def is_cut(key):  # by another than the one who stops the processor
+        raise asyncio.CancelledError
+
     jobs = {
         "unknown": ("shred", 1),
         "raises": ("raises", "no paper \udcff"),
         "short of arguments": ("raises",),
         "no JSON": ("gives",),
+        "is cut": ("is_cut",),
     }
 
     async def main():
         kinds = Kinds()
-        kinds.update(raises=raises, gives=gives)
+        kinds.update(raises=raises, gives=gives, is_cut=is_cut)
         async with deeper.open_journal(path) as db:
             for key, job in jobs.items():
                 await deeper.add_job(db, key, *job)
@@ -177,6 +181,7 @@ def test_a_job_that_fails_says_why_and_disturbs_no_other(path):
     assert said["raises"] == "RuntimeError: no paper \udcff"
     assert said["short of arguments"].startswith("TypeError: ")
     assert said["no JSON"] == "TypeError: Object of type set is not JSON serializable"
+    assert said["is cut"] == "CancelledError: "
 
 
 def test_what_a_job_adds_is_done_too(path):
@@ -283,7 +288,7 @@ def test_cancelled_at_any_await_it_loses_nothing(tmp_path, second, ready):
             async with deeper.open_journal(path) as db:
                 for key in keys:
                     await deeper.add_job(db, key, "note")
-                await db.query(deeper.RESUME, "processor")
+                await deeper.work_off(db, kinds, "processor", max_workers=0)  # lets what was running wait again
                 await deeper.work(db, kinds, "processor")
 
         pauses, kinds, keys, path = itertools.count(), Kinds(), ("one", "two"), tmp_path / f"{at}.db"
