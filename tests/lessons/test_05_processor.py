@@ -435,6 +435,27 @@ def test_stopped_in_the_pause_before_a_retry_the_job_is_cancelled():
     run(main)
 
 
+def test_a_stopped_job_that_makes_an_error_of_it_is_not_tried_again():
+    tries = []
+
+    async def stubborn():
+        tries.append(now())
+        try:
+            await asyncio.sleep(9)
+        except asyncio.CancelledError:
+            raise Poison from None
+
+    async def main():
+        async with AsyncTaskProcessor() as processor:
+            task = await processor.add_task(stubborn, retries=5)
+            await asyncio.sleep(1)
+            processor.stop()
+        assert isinstance(task.exception(), Poison)
+
+    run(main)
+    assert len(tries) == 1
+
+
 @pytest.mark.parametrize("adders", [1, 2, 50])
 def test_who_waits_for_room_when_it_stops_is_told_so(adders):
     async def main():
