@@ -3,8 +3,7 @@
     python tests/benchmarks/aggregator.py [--effort quick]
 
 Three services answer for each user, after 0.3, 0.4 and 0.2 seconds, as those of the guide pretend to. The time of one
-user, and of four, is a multiple of the slowest call's. "At once" is what a user takes of the client's processor when
-the API of `Services` answers without delay.
+user, and X
 """
 
 from __future__ import annotations
@@ -145,14 +144,14 @@ def measure(effort: str = "usual") -> Section:
     turns, users = {"long": (7, 200), "usual": (3, 100), "quick": (1, 50)}.get(effort, (1, 5))
     rows = bench.run(waited(turns))
     for name, each in bench.run(worked(2 * turns + 1, users)).items():
-        rows[name]["at once"] = each
+        rows[name]["a user"] = each
     columns = [
         Column("one user", ratio, min, ("≤", 1.05), log=True),
         Column("four users", ratio, min, ("≤", 1.05), log=True),
-        Column("at once", duration, min, log=True),
+        Column("a user", duration, min, log=True),
     ]
     calls = ", ".join(f"{each:g}" for each in DELAYS.values())
-    title = f"Answers put together: three calls a user, of {calls} s; time against the slowest; the processor's, a user"
+    title = f"Answers put together: calls of {calls} s for a user; time as a multiple of the slowest; processor time"
     return Section(title, columns, [OURS], rows)
 
 
