@@ -3,7 +3,8 @@
     python tests/benchmarks/aggregator.py [--effort quick]
 
 Three services answer for each user, after 0.3, 0.4 and 0.2 seconds, as those of the guide pretend to. The time of one
-user, and X
+user, and of four, is a multiple of the slowest call's. "A user" is what one takes of the client's processor when the
+API of `Services` answers at once.
 """
 
 from __future__ import annotations
