@@ -279,6 +279,14 @@ def test_three_applications_may_take_more_cells(name: str, most: int, tmp_path: 
     assert [each for each in rules.budgets(notebook) if f" to {most} cells, not {most + 1}" in each]
 
 
+@pytest.mark.parametrize(("name", "complaints"), [("05_sample", 0), ("06_sample", 1)])
+def test_an_application_may_take_as_many_lines_as_a_cell(name: str, complaints: int, tmp_path: Path) -> None:
+    notebook = Notebook(tmp_path / f"{name}.ipynb", sample_notebook.sample(int(name[:2])))
+    systems = [new_code_cell("x = 1\n" * 25, id=f"line-{i}", metadata={"tags": ["system"]}) for i in range(4)]
+    insert(*systems)(notebook)
+    assert len([each for each in rules.budgets(notebook) if "nine code cells in ten" in each]) == complaints
+
+
 @pytest.mark.parametrize("name", ["00_sample", "02_sample_deeper"])
 def test_the_first_notebook_and_what_goes_deeper_need_fewer_parts(name: str, tmp_path: Path) -> None:
     notebook = Notebook(tmp_path / f"{name}.ipynb", sample_notebook.sample(int(name[:2])))
