@@ -58,7 +58,8 @@ class Site:
     """`async with Site({path: answer}) as site:` listens at `site.url`; `site.asked` are the paths asked for, in order.
 
     An answer is bytes, `HANG_UP`, `RESET` or `SILENCE`, or a list of them: one after another, and then the last again.
-    A connection closes after an answer that is not as long as it says. There is no robots.txt unless given. No tasks.
+    A connection closes after an answer that is not as long as it says, unless `X-Stays` is one of its headers. There is
+    no robots.txt unless given. No tasks.
     """
 
     def __init__(self, answers, delay=0.0):
@@ -112,7 +113,8 @@ class Visitor(asyncio.Protocol):
             self.transport.abort()
         elif said != SILENCE:
             self.transport.write(said)
-            if f"Content-Length: {len(said.partition(END)[2])}\r\n".encode() not in said:
+            whole = f"Content-Length: {len(said.partition(END)[2])}\r\n".encode() in said
+            if not whole and b"X-Stays" not in said:
                 self.transport.close()
 
 
@@ -161,7 +163,7 @@ ONE = {
     "a codec of no text": (answer(page(), Content_Type="text/html; charset=zlib"), {"word_count": 3}),
     "undecodable bytes": (answer(page(LATIN).encode("latin-1")), {"word_count": 5, "title": "A title"}),
     "no title but a picture's": (answer("<svg><title>No</title></svg><p>a b"), {"title": "", "success": True}),
-    "no main": (answer("<title>T</title><script>a b c</script><p>x <em>y</em>z"), {"word_count": 2}),
+    "no main": (answer("<title>T</title><p>x <em>y</em>z</p><script>a b c</script>"), {"word_count": 2}),
     "frames": (answer("<title>T</title><frameset><frame></frameset>"), {"title": "T", "success": True}),
     "nothing": (answer(), {"title": "", "word_count": 0, "success": True}),
     "a deep page": (answer("<div>" * 5_000 + "deep"), {"success": True, "word_count": 1}),
@@ -244,6 +246,7 @@ LATER = {
     "half a body for ever": ([answer(page(), Content_Length=1000)], 3, {"success": False, "error": "Payload"}),
     "silence once": ([SILENCE, GOOD], 2, {"success": True}),
     "silence": ([SILENCE], 3, {"success": False, "error": "TimeoutError"}),
+    "a body that falls silent": ([answer(page(), Content_Length=1000, X_Stays="open")], 3, {"error": "TimeoutError"}),
     "a 404 stays": ([NONE, GOOD], 1, {"success": False, "status": 404}),
     "a redirect": ([moved("/two?x=1#end")], 1, {"success": True, "title": "Two"}),
     "a chain": ([moved("/chain")], 1, {"success": True, "title": "Two"}),
@@ -510,6 +513,7 @@ def test_a_crawl_reads_each_page_of_its_host_once():
                 read = [path for path in site.asked if path not in ("/robots.txt", "/deep/")]
                 assert sorted(read) == sorted([*answers.keys() - {"/robots.txt", "/deep/", "/private/"}, "/gone"])
                 assert not other.asked
+                assert len(await scraper.crawl(site.url, most=3)) == 3
 
     asyncio.run(main())
 
