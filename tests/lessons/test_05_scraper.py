@@ -312,7 +312,7 @@ def test_the_rate_is_strict_with_retries_and_redirects():
 
             async def noted():
                 await acquire()
-                went.append(asyncio.get_running_loop().time())
+                went.append(scraper.rate_limiter.went[-1])  # a clock read here may come late, on a busy machine
 
             type(scraper.rate_limiter).__aenter__, before = lambda self: noted(), type(scraper.rate_limiter).__aenter__
             try:
@@ -321,7 +321,7 @@ def test_the_rate_is_strict_with_retries_and_redirects():
                 type(scraper.rate_limiter).__aenter__ = before
             assert all(result["success"] for result in results)
             assert len(went) == len(site.asked) == 1 + 4 * 20
-            assert all(later - sooner > 0.999 for sooner, later in zip(went, went[30:], strict=False))
+            assert all(later - sooner >= 1 for sooner, later in zip(went, went[30:], strict=False))
 
     asyncio.run(main())
 
