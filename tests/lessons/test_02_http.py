@@ -40,21 +40,6 @@ SLACK = 3.0  # seconds that a busy machine may add
 JSON = {"Content-Type": "application/json"}
 
 
-@pytest.fixture(scope="module")
-def web():
-    """The servers, in one child process for all tests of this file."""
-    services = Services()
-    asyncio.run(services.start())
-    yield services
-    asyncio.run(services.stop())
-
-
-@pytest.fixture
-def me(request):
-    """The name under which the server counts what this test does."""
-    return request.node.name
-
-
 @contextlib.asynccontextmanager
 async def tidy(**options):
     """A session that has to end without a connection in use, and a loop that has to end without a new task."""

@@ -18,8 +18,6 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
 
@@ -31,6 +29,7 @@ from asynclab.services.postgresql import PostgreSQL
 from asynclab.session import Unfinished
 from asynclab.taught import NOTEBOOKS, taught
 from powerless import powerless
+from watched import Watched, outcome
 
 CORE, STREAMS, SERVERS = "04_async_context_managers", "04_async_context_managers_deeper", "04_database_servers_deeper"
 core = taught(CORE)
@@ -224,32 +223,6 @@ async def transfer(db, source, target, amount):
     async with db.transaction() as query:
         for account, change in sorted([(source, -amount), (target, amount)]):  # no two wait for each other
             await query(ADD, change, account)
-
-
-@dataclass
-class Watched:
-    """Awaits `coroutine`, and calls `on_pause(future)` whenever that is about to wait for one."""
-
-    coroutine: Coroutine
-    on_pause: Callable
-
-    def __await__(self):
-        step, value = self.coroutine.send, None
-        while True:
-            try:
-                future = step(value)
-            except StopIteration as stop:
-                return stop.value
-            self.on_pause(future)
-            try:
-                step, value = self.coroutine.send, (yield future)
-            except BaseException as error:
-                step, value = self.coroutine.throw, error
-
-
-async def outcome(task):
-    await asyncio.wait([task])
-    return asyncio.CancelledError() if task.cancelled() else task.exception()
 
 
 # ---------------------------------------------------------------- left in every way

@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 from stamina.instrumentation import set_on_retry_hooks
 
-from asynclab.services import Services, tables
+from asynclab.services import tables
 from asynclab.taught import taught
 from virtual_time import play
 
@@ -23,21 +23,6 @@ PARTS = ("user", "orders", "preferences")
 EMPTY = {"user": None, "orders": [], "preferences": {}}
 SLACK = 5.0  # seconds that a busy machine may add
 HOUR = 3600
-
-
-@pytest.fixture(scope="module")
-def web():
-    """The servers, in one child process for all tests of this file."""
-    services = Services()
-    asyncio.run(services.start())
-    yield services
-    asyncio.run(services.stop())
-
-
-@pytest.fixture
-def me(request):
-    """The name under which the server counts what this test does."""
-    return request.node.name
 
 
 def pages():

@@ -27,6 +27,7 @@ from asynclab.taught import NOTEBOOKS, taught
 from asynclab.work import count_primes, fibonacci
 from powerless import powerless
 from servers import gone, wait_until
+from watched import Watched, outcome
 
 deeper = taught("05_real_world_applications_deeper")
 
@@ -77,11 +78,6 @@ class Kinds(dict):
         self.done[key] += 1
         await asyncio.sleep(0)
         return arguments
-
-
-async def outcome(task):
-    await asyncio.wait([task])
-    return asyncio.CancelledError() if task.cancelled() else task.exception()
 
 
 @pytest.fixture
@@ -249,26 +245,6 @@ def test_a_processor_takes_back_what_it_was_at_itself_and_nothing_of_another(pat
 
 
 # ---------------------------------------------------------------- cancelled
-
-
-class Watched:
-    """Awaits `coroutine`, and calls `on_pause()` whenever that waits for something."""
-
-    def __init__(self, coroutine, on_pause):
-        self.coroutine, self.on_pause = coroutine, on_pause
-
-    def __await__(self):
-        step, value = self.coroutine.send, None
-        while True:
-            try:
-                future = step(value)
-            except StopIteration as stop:
-                return stop.value
-            self.on_pause(future)
-            try:
-                step, value = self.coroutine.send, (yield future)
-            except BaseException as error:
-                step, value = self.coroutine.throw, error
 
 
 @pytest.mark.parametrize("ready", [False, True])

@@ -15,21 +15,11 @@ import time
 import aiohttp
 import pytest
 
-from asynclab.services import Services
 from asynclab.taught import taught
 
 m = taught(5)
 SLACK = 5.0  # seconds that a busy machine may add
 FAST = 100_000  # requests per second: no wait for a turn
-
-
-@pytest.fixture(scope="module")
-def web():
-    """The servers, in one child process for all tests of this file."""
-    services = Services()
-    asyncio.run(services.start())
-    yield services
-    asyncio.run(services.stop())
 
 
 def answer(body=b"", status="200 OK", **headers):
