@@ -17,7 +17,7 @@ import pytest
 
 from asynclab.taught import taught
 
-m = taught(5)
+m, deeper = taught(5), taught("05_real_world_applications_deeper")
 SLACK = 5.0  # seconds that a busy machine may add
 FAST = 100_000  # requests per second: no wait for a turn
 
@@ -533,3 +533,27 @@ def test_the_example(web):
     summary = asyncio.run(m.web_scraping_example(urls, 100))
     assert {name: summary[name] for name in ("successful", "failed")} == {"successful": 1, "failed": 3}
     assert summary["total_words"] > 1000
+
+
+def test_a_second_visit_reads_only_what_has_changed(web):
+    """`ReturningScraper` of the deeper notebook: the same results, and not a byte of what is kept."""
+    urls = [f"{web.site}/pep-{number:04}/" for number in (8, 20, 492)]
+
+    async def visit(kept):
+        async with deeper.ReturningScraper(kept, FAST) as scraper:
+            return await scraper.scrape_multiple_urls([*urls, f"{web.site}/pep-9999/"]), scraper.bytes_read
+
+    async def main():
+        kept = {}
+        results, size = await visit(kept)
+        assert [result["success"] for result in results] == [True, True, True, False]
+        assert size > 10_000
+        error = results[-1].pop("error")
+        again, size_again = await visit(kept)
+        assert again[-1].pop("error") == error
+        assert again == results
+        missing = size_again  # what is not there has no ETag
+        del kept[next(url for url in kept if url.path == "/pep-0020/")]
+        assert (await visit(kept))[1] > missing
+
+    asyncio.run(main())
