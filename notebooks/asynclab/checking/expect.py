@@ -17,6 +17,7 @@ from .work import Uses, Work
 __all__ = [
     "ASYNC_WITH_ERRORS",
     "MANAGER_ERRORS",
+    "WAIT_ERRORS",
     "NotYet",
     "count",
     "expect",
@@ -47,6 +48,19 @@ ASYNC_WITH_ERRORS = {
     ),
     r"TypeError: 'type' object .*context manager": (
         "What stands after `async with` is a class. Make an object of it, with brackets after its name."
+    ),
+}
+
+# What is said where what is to be awaited is no coroutine, or no task, for the ERROR_MESSAGES of a check.
+WAIT_ERRORS = {
+    "TypeError: .*(?:coroutine was expected|awaitable is required|'await'|can't be awaited)": (
+        "what you start or await here is no coroutine. Call the function, with brackets, as in `job()`."
+    ),
+    "RuntimeError: (?:cannot reuse already awaited coroutine|coroutine is being awaited already)": (
+        "a coroutine can be awaited once. Make a task of it, which many may await."
+    ),
+    "ValueError: Set of .* is empty": (
+        "`asyncio.wait` wants at least one task, and there may be none. Wait only if there is something to wait for."
     ),
 }
 

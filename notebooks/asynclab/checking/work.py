@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import threading
 from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ class Call:
     start: float
     task: str  # name of the task that called; "" in a thread
     end: float | None = None
+    cancelled: float = math.inf  # when it was; it may take a while more to end
     outcome: str = "pending"  # or "done", "failed", "cancelled"
 
 
@@ -50,8 +52,8 @@ class Work:
         self.open = self.most = 0  # calls under way now, and the most that ever were
 
         async def function(item: Any) -> Any:
-            with self.noted(item):
-                await self._take(self.seconds.get(item, 0.01))
+            with self.noted(item) as call:
+                await self.take(call, self.seconds.get(item, 0.01))
                 return self.outcome(item)
 
         def blocking(item: Any) -> Any:
@@ -70,18 +72,20 @@ class Work:
                 return named(lambda: self.blocking(item), self.name)
 
             async def job() -> Any:
-                with self.noted(item):
-                    await self._take(self.seconds[item])
+                with self.noted(item) as call:
+                    await self.take(call, self.seconds[item])
                     return self.outcome(item)
 
             return named(job, self.name)
 
         return [of(item) for item in self.seconds]
 
-    async def _take(self, seconds: float) -> None:
+    async def take(self, call: Call, seconds: float) -> None:
+        """Let a call take so long, and note when it is cancelled."""
         try:
             await asyncio.sleep(seconds)
         except asyncio.CancelledError:
+            call.cancelled = virtual_time.clock.now
             if self.closing:
                 await asyncio.sleep(self.closing)
             raise
