@@ -5,6 +5,7 @@ import math
 
 from asynclab.checking.expect import (
     ASYNC_WITH_ERRORS,
+    WAIT_ERRORS,
     NotYet,
     count,
     expect,
@@ -21,127 +22,118 @@ from asynclab.checking.expect import (
 from asynclab.checking.virtual_time import clock
 from asynclab.checking.work import JobError, uses
 
-ERROR_MESSAGES = ASYNC_WITH_ERRORS | {
-    "this job fails": (
-        "the error of a job got out, and all others are lost. Catch `Exception` around `await job()`: the error is "
-        "the entry of that job."
-    ),
-    "TypeError: .*(?:coroutine was expected|awaitable is required|'await'|can't be awaited)": (
-        "what you start or await here is no coroutine. Call the function, with brackets: `job()`, `stop.wait()`."
-    ),
-    "ValueError: Set of .* is empty": (
-        "`asyncio.wait` wants at least one task, and `jobs` may be empty. Wait only if there is something to wait for."
-    ),
-}
-SOON = 0.001  # seconds: some turns of the loop
+ERROR_MESSAGES = (
+    ASYNC_WITH_ERRORS
+    | WAIT_ERRORS
+    | {
+        "this job fails": (
+            "the error of a job got out, and all others are lost. Catch `Exception` around `await job()`: the error is "
+            "the entry of that job."
+        ),
+    }
+)
+SOON = 0.002  # seconds: a turn of the loop for each job
+STOPS = [
+    (None, 1),
+    (0.12, 1),
+    (None, 1),
+    (0.12, 0.04),
+    (0, 1),
+    (0.12, 0.06),
+]  # when, and the grace, in the first worlds
+
+
+class Stop(asyncio.Event):
+    """An event of which one can see when its caller set it."""
+
+    moment = math.inf
+
+    def set_by_caller(self):
+        self.moment = clock.now
+        self.set()
 
 
 async def check(process, world):
     """So many at once, in order, until it is stopped; every job has its result, its error, or is still there."""
-    places = uses(asyncio.Semaphore)
-    work = world.jobs(world.size(6, 0, 1, 2, 3, 20, 60))
-    kind = world.pick(JobError, TimeoutError)
-    work.failing = {item: kind("this job fails") for item in work.failing}
-    closing = world.pick(0.0, world.delay(0.01, 0.1))
-    workers = 2 if world.number < 6 else world.pick(1, 2, 3, 5)
-    whole = sum(work.seconds.values()) / workers
-    at = world.pick(None, 0, world.rng.uniform(0, whole), world.rng.uniform(0, whole))
-    grace = world.pick(0, world.delay(0.01, 0.05), 10)
+    places, stop, work = uses(asyncio.Semaphore), Stop(), world.jobs(world.size(6, 0, 1, 2, 3, 20, 60))
+    kind, workers = world.pick(JobError, TimeoutError), world.pick(1, 2, 3, 5)
+    work.closing, whole = world.pick(0.0, world.delay(0.01, 0.1)), sum(work.seconds.values()) / workers
+    at, grace = world.pick(None, 0, *[world.rng.uniform(0, whole)] * 2), world.pick(0, world.delay(0.01, 0.05), 10)
     if world.number < 6:
+        workers, (at, grace), work.closing = 2, STOPS[world.number], 0.03
         work.seconds = dict.fromkeys(work.seconds, 0.1) | {2: 0.07, 4: 0.16}
-        work.failing = {2: kind("this job fails")} if work.failing else {}
+        work.failing = [2] if work.failing else []
         world.facts[1:] = ["job 2 fails"] if work.failing else []
-        at, grace = [(None, 1), (0.12, 1), (None, 1), (0.12, 0.04), (0, 1), (0.12, 0.06)][world.number]
+    work.failing = {item: kind("this job fails") for item in work.failing}
     world.facts += [count(workers, "worker"), "never stopped" if at is None else f"stopped at {at:.2f} s"]
     world.facts += [] if at is None else [f"a grace of {grace:.2g} s"]
-    jobs = [closing_late(job, closing) for job in work.functions()]
-    stop, began, stopped = asyncio.Event(), clock.now, math.inf
-
-    def set_stop():
-        nonlocal stopped
-        stopped = clock.now
-        stop.set()
-
-    timers = [asyncio.get_running_loop().call_later(at, set_stop)] if at else []
-    if at == 0:
-        set_stop()
+    jobs, began = work.functions(), clock.now
     given = list(jobs)
+    timers = [asyncio.get_running_loop().call_later(at, stop.set_by_caller)] if at else []
+    if at == 0:
+        stop.set_by_caller()
+
     run = await world.watch(given, workers, stop, grace)
     for timer in timers:
         timer.cancel()
     expect_cancelled(run, work)
     if not run.cancelled:
         expect_all_awaited(run)
-    possible = 0 if run.cancelled or stopped < began + SOON else len(jobs) if workers > 1 else min(len(jobs), 1)
+    possible = 0 if run.cancelled or stop.moment < began + SOON else len(jobs) if workers > 1 else min(len(jobs), 1)
     expect_at_once(work.most, workers, places, "jobs", possible)
-    expect_begun(run, work, workers, began, stopped)
+    expect_none_twice(work)
+    expect_begun(run, work, [began] * workers, stop.moment)
     expect_nothing_left(run)
     expect_free_loop(run)
-    expect_ended(run, work, stopped, stopped + grace)
+    expect_ended(run, work, stop.moment, stop.moment + grace)
     if not run.cancelled:
         expect_entries(run.value, work, jobs)
-        last = max([call.end + closing * (call.outcome == "cancelled") for call in work.calls], default=began)
-        over = last if len(work.calls) == len(jobs) else max(last, stopped)
+        last = max([call.end for call in work.calls], default=began)
+        late = began + run.duration - (last if len(work.calls) == len(jobs) else max(last, stop.moment))
         expect(
-            began + run.duration < over + SOON,
-            f"your function returned {1000 * (began + run.duration - over):.0f} ms after all was over. Await the "
-            "jobs themselves, and not `stop` or a length of time, when no job is under way.",
+            late < SOON,
+            f"your function returned {1000 * late:.0f} ms after all was over. Await the jobs themselves, and not "
+            "`stop` or a length of time, when no job is under way.",
         )
         expect_no_error_lost(run)
-    expect(stop.is_set() == (stopped < math.inf), "your function changed `stop`, which only its caller sets. Leave it.")
+    is_untouched = stop.is_set() == (stop.moment < math.inf)
+    expect(is_untouched, "your function changed `stop`, which only its caller sets. Leave it.")
     expect(given == jobs, "your function changed the list `jobs`, which its caller may still need. Copy it first.")
 
 
-def closing_late(function, seconds):
-    """Return the same job, which takes so many seconds more to end when it is cancelled."""
-
-    async def job():
-        try:
-            return await function()
-        except asyncio.CancelledError:
-            await asyncio.sleep(seconds)
-            raise
-
-    return job
-
-
-def expect_begun(run, work, workers, began, stopped):
+def expect_begun(run, work, free, stopped):
     """Expect that jobs began in their order, each as soon as there was a place, and none when it was too late."""
-    expect_none_twice(work)
-    ends = sorted(call.end or math.inf for call in work.calls)
-    due = [began] * workers + ends  # when each job may begin
+    free += sorted(call.end for call in work.calls)  # when there was a place for each job
     failed = [work.call(call.item) for call in work.calls if call.outcome == "failed"]
     unharmed = f" That {failed[0]} failed ends nothing else." if failed else ""
-    for item, call, moment in zip(work.seconds, work.calls, due, strict=False):
-        for why, late in (("`stop` was set", stopped), ("the cancellation from outside", run.cancelled_at)):
-            asked = "Ask `stop.is_set()` when a job has its place, right before it begins."
-            advice = asked if late == stopped else "Begin nothing then, and let the cancellation through."
-            expect(call.start < late + SOON, f"{work.call(call.item)} was begun after {why}. {advice}")
-        expect(call.item == item, f"{work.call(call.item)} began before {work.call(item)}. Begin them in their order.")
+    begun = [*work.calls, *[None] * len(work.seconds)]
+    for item, call, moment in zip(work.seconds, begun, free, strict=False):
+        if call:
+            name = work.call(call.item)
+            ask = "Ask `stop.is_set()` when a job has its place, right before it begins."
+            expect(call.start < stopped + SOON, f"{name} was begun after `stop` was set. {ask}")
+            end = "Begin nothing then, and let the cancellation through."
+            expect(call.start < run.cancelled_at + SOON, f"{name} was begun after the cancellation from outside. {end}")
+            expect(call.item == item, f"{name} began before {work.call(item)}. Begin them in their order.")
+        when = f"began {1000 * (call.start - moment):.0f} ms" if call else "never began"
         expect(
-            call.start < moment + SOON,
-            f"{work.call(item)} began {1000 * (call.start - moment):.0f} ms after there was a place for it. Begin the "
-            f"next one as soon as any has ended.{unharmed}",
-        )
-    for item, moment in list(zip(work.seconds, due, strict=False))[len(work.calls) :]:
-        expect(
-            run.cancelled or moment > stopped - SOON,
-            f"{work.call(item)} was never run, though there was a place for it, and `stop` not set.{unharmed}",
+            call.start < moment + SOON if call else run.cancelled or moment > stopped - SOON,
+            f"{work.call(item)} {when} after there was a place for it. Begin the next one as soon as any has ended."
+            f"{unharmed}",
         )
 
 
 def expect_ended(run, work, stopped, late):
     """Expect that what was under way was cancelled when it was `late`, or from outside, and no sooner."""
     for call in work.calls:
-        name, since = work.call(call.item), 1000 * (call.end - stopped)
-        if call.outcome == "cancelled" and call.end < min(late, run.cancelled_at) - SOON:
-            when = "though `stop` was never set" if stopped == math.inf else f"{since:.0f} ms after `stop` was set"
-            raise NotYet(f"{name} was cancelled {when}. Let it end by itself, until `grace` seconds have passed.")
-        if call.end > min(late, run.cancelled_at) + SOON:
-            over = (
-                "the cancellation from outside" if run.cancelled_at < late else f"the grace of {late - stopped:.2g} s"
-            )
-            raise NotYet(f"{name} went on after {over}. Cancel what is under way then, and await its end.")
+        name, end, due = work.call(call.item), min(call.end, call.cancelled), min(late, run.cancelled_at)
+        when = f"{1000 * (end - stopped):.0f} ms after `stop` was set" if stopped < end else "though `stop` was not set"
+        expect(
+            call.outcome != "cancelled" or end > due - SOON,
+            f"{name} was cancelled {when}. Let it end by itself, until `grace` seconds have passed.",
+        )
+        over = "the cancellation from outside" if run.cancelled_at < late else f"the grace of {late - stopped:.2g} s"
+        expect(end < due + SOON, f"{name} went on after {over}. Cancel what is under way then, and await its end.")
 
 
 def expect_entries(entries, work, jobs):
