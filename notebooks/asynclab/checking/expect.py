@@ -24,6 +24,7 @@ __all__ = [
     "expect_all_awaited",
     "expect_at_once",
     "expect_cancelled",
+    "expect_caught",
     "expect_done_in",
     "expect_each_once",
     "expect_free_loop",
@@ -263,6 +264,14 @@ def expect_cancelled(run: Run, work: Work | None = None) -> None:
     )
 
 
+def expect_caught(run: Run, work: Work, advice: str) -> None:
+    """Expect that no error of `work` got out of the function, alone or in a group."""
+    errors = leaves(run.error) if run.error is not None else []
+    for item, error in work.failing.items():
+        if any(each is error for each in errors):
+            raise NotYet(f"{work.call(item)} raised {type(error).__name__}, which ended everything. {advice}")
+
+
 def expect_free_loop(run: Run) -> None:
     """Expect that nothing held the event loop."""
     if run.blocking:
@@ -278,6 +287,13 @@ def held_the_loop(run: Run) -> str:
     elif call.startswith("a wait for a thread"):
         instead = "Await what the thread gives, as `asyncio.to_thread` and `loop.run_in_executor` let you."
     return f"{call[0].upper()}{call[1:]} held the event loop: no other task could run meanwhile. {instead}"
+
+
+def leaves(error: BaseException) -> list[BaseException]:
+    """Return the errors in a group, in groups in it, and so on; of another error a list of it alone."""
+    if not isinstance(error, BaseExceptionGroup):
+        return [error]
+    return [leaf for each in error.exceptions for leaf in leaves(each)]
 
 
 # Words ----------------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from . import virtual_time
-from .expect import NotYet, count, held_the_loop, said
+from .expect import NotYet, count, held_the_loop, leaves, said
 from .run import Run
 from .work import JobError, Work
 
@@ -228,7 +228,7 @@ class World:
 
     def explain(self, error: BaseException) -> str:
         """Return what to say of an error that the learner's function raised."""
-        errors = _leaves(error)
+        errors = leaves(error)
         for each in errors:
             for pattern, message in self.error_messages.items():
                 if found := re.search(pattern, f"{type(each).__name__}: {each}"):
@@ -291,15 +291,8 @@ def _coroutine(function: Callable[..., Any], arguments: tuple) -> Any:
     return call()
 
 
-def _leaves(error: BaseException) -> list[BaseException]:
-    """Return the errors in a group, in groups in it, and so on; of another error a list of it alone."""
-    if not isinstance(error, BaseExceptionGroup):
-        return [error]
-    return [leaf for each in error.exceptions for leaf in _leaves(each)]
-
-
 def _all_are(error: BaseException, kinds: type | tuple) -> bool:
-    return all(isinstance(each, kinds) for each in _leaves(error))
+    return all(isinstance(each, kinds) for each in leaves(error))
 
 
 def _name(task: asyncio.Task) -> str:
