@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from asynclab.checking.expect import (
     ASYNC_WITH_ERRORS,
-    NotYet,
+    WAIT_ERRORS,
     count,
     expect,
     expect_all_awaited,
@@ -20,9 +20,9 @@ from asynclab.checking.expect import (
     said,
 )
 from asynclab.checking.virtual_time import clock
-from asynclab.checking.work import JobError, named, uses
+from asynclab.checking.work import JobError, uses
 
-ERROR_MESSAGES = ASYNC_WITH_ERRORS | {
+ERROR_MESSAGES = {
     "this job fails": (
         "the error of a job got out, and ended the others. Catch `Exception` around `await job(key)`, and keep the "
         "error for the dict that you return."
@@ -31,19 +31,20 @@ ERROR_MESSAGES = ASYNC_WITH_ERRORS | {
     "TypeError: argument of type 'coroutine' is not": (
         "`journal.done()` gives a coroutine. Await it once, before you look for a key: `done = await journal.done()`."
     ),
-    "TypeError: .*(?:coroutine was expected|awaitable is required|'await'|can't be awaited)": (
-        "what you start or await here is no coroutine. Call the function, with brackets: `job(key)`."
-    ),
-    "ValueError: Set of .* is empty": (
-        "`asyncio.wait` wants at least one task, and there may be nothing to do. Wait only if there is something."
-    ),
 }
+ERROR_MESSAGES |= ASYNC_WITH_ERRORS | WAIT_ERRORS
 SOON = 0.001  # seconds: some turns of the loop
+STORIES = [  # the limit, what is marked before, what fails, and the mark for which there is no room on the disk
+    (2, [], [], None),
+    (3, ["b"], [], None),
+    (2, [], ["c"], None),
+    (2, [], [], 2),
+]
 
 
 @dataclass
 class Mark:
-    """One call of `mark`: what had come of the job by then, when the key was on disk, and the end of the call."""
+    """One call of `mark`: what had come of the job by then, and when the key was on disk."""
 
     key: object
     start: float
@@ -53,45 +54,32 @@ class Mark:
 
 
 class Journal:
-    """What the learner's function is given, and what it did with it in this run."""
+    """What the learner's function is given, and the calls of `mark` in this run."""
 
     def __init__(self, world, keys):
         self._keys, self._seconds, self._part = set(keys), world.delay(0.001, 0.02), world.rng.random()
-        self.full_at = None  # number of the mark for which there is no room on the disk
-        self.begin(None)
 
-    def begin(self, work):
-        """Begin a run."""
-        self._work, self.marks, self._held, self.most = work, [], set(), 0
+    def begin(self, work, full_at):
+        """Begin a run, in which there may be one mark for which there is no room on the disk."""
+        self._work, self._full_at, self.marks = work, full_at, []
 
     async def done(self):
         await asyncio.sleep(self._seconds)
         return set(self._keys)
 
     async def mark(self, key):
-        calls = [call for call in self._work.calls if call.item == key]
-        self.marks.append(mark := Mark(key, clock.now, calls[-1].outcome if calls else "never begun"))
+        outcomes = [call.outcome for call in self._work.calls if call.item == key]
+        self.marks.append(mark := Mark(key, clock.now, [None, *outcomes][-1]))
         number = len(self.marks)
         try:
             await asyncio.sleep(self._seconds * self._part)
-            if number == self.full_at:
+            if number == self._full_at:
                 raise OSError(28, "No space left on device")
             mark.kept = clock.now
             self._keys.add(key)
             await asyncio.sleep(self._seconds * (1 - self._part))
         finally:
             mark.end = clock.now
-            self._held.discard(key)
-
-    async def job(self, key):
-        """Do the job of this key: until its mark has ended, it is under way."""
-        self._held.add(key)
-        self.most = max(self.most, len(self._held))
-        try:
-            return await self._work.function(key)
-        except BaseException:
-            self._held.discard(key)
-            raise
 
     def keys(self, killed_at):
         """Return the keys on disk, without those that a kill at that moment kept from it."""
@@ -101,29 +89,32 @@ class Journal:
 
 async def check(run_all, world):
     """Run it, perhaps to a kill at some moment, and run it again: nothing is lost, and little is done twice."""
-    rng, plain = world.rng, world.number < 6
-    keys = ["a", "b", "c", "d", "e", "f"] if plain else rng.sample([0, "", *range(1, 60)], world.pick(0, 1, 3, 8, 50))
-    limit = (3 if world.number == 3 else 2) if plain else world.pick(2, 3, 5)
-    marked = {"b"} if world.number in (1, 3) else {key for key in keys if not plain and rng.random() < 0.3}
-    journal = Journal(world, [*marked, "another program's"])
-    results = {key: world.pick(None, 0, "", "a result") for key in keys}
-    failing = {"c"} if world.number in (2, 4) else {key for key in keys if not plain and rng.random() < 0.1}
-    journal.full_at = 2 if world.number == 5 or (not plain and world.number % 5 == 0) else None
-    kind, failing = world.pick(JobError, KeyError, ValueError), failing - marked
-    errors = {key: kind("this job fails") for key in keys if key in failing}
-    works = [world.work("job", keys, results=results, failing=each) for each in (errors, {})]
+    rng, pick, plain = world.rng, world.pick, world.number < len(STORIES)
+    keys = list("abcdef") if plain else rng.sample([0, "", *range(1, 60)], pick(0, 1, 3, 8, 50))
+    limit, marked, failing, full_at = (
+        pick(2, 3, 5),
+        rng.sample(keys, len(keys) // 3),
+        keys[:: pick(5, 99)],
+        pick(None, 2),
+    )
+    if plain:
+        limit, marked, failing, full_at = STORIES[world.number]
+    works = [world.work("job", keys, results={key: pick(None, 0, "", "a result") for key in keys}) for _ in range(2)]
+    kind, journal = pick(JobError, KeyError, ValueError), Journal(world, [*marked, "another program's"])
+    works[0].failing = {key: kind("this job fails") for key in failing if key not in marked}
     for work in works if plain else []:
         work.seconds = dict(zip(keys, (0.1, 0.07, 0.1, 0.16, 0.1, 0.1), strict=True))
-    jobs = {key: named(lambda key: journal.job(key), "job") for key in keys}
     world.facts += [count(len(keys), "job"), f"a limit of {limit}", f"{len(marked)} marked before"]
-    world.facts += [f"{works[0].call(key)} raises {type(error).__name__}" for key, error in errors.items()][:1]
-    world.facts += [f"mark {journal.full_at} raises OSError"] if journal.full_at else []
+    world.facts += [f"{works[0].call(key)} raises {kind.__name__}" for key in works[0].failing][:1]
+    world.facts += [f"mark {full_at} raises OSError"] if full_at else []
 
     for work in works:
         places = uses(asyncio.Semaphore)
-        journal.begin(work)
-        run = await world.watch(dict(jobs), journal, limit, may_raise=OSError, cancel=work is works[0])
-        is_full = bool(journal.full_at) and len(journal.marks) >= journal.full_at
+        journal.begin(work, full_at)
+        can_be_killed = work is works[0] and not full_at
+        jobs = dict.fromkeys(keys, work.function)
+        run = await world.watch(jobs, journal, limit, may_raise=OSError, cancel=can_be_killed)
+        is_full = full_at and len(journal.marks) >= full_at
         complete = not run.cancelled and not is_full
         todo = [key for key in keys if key not in marked]
         expect_at_least_once(run, work, journal, todo)
@@ -135,7 +126,7 @@ async def check(run_all, world):
         expect_marked_soon(run, work, journal, limit, complete)
         expect_cancelled(run)
         expect_nothing_left(run)
-        if is_full and not run.cancelled:
+        if is_full:
             expect(run.error, "`mark` raised OSError, and it did not get out. Catch only what a job raises.")
         elif complete:
             expect(
@@ -144,49 +135,52 @@ async def check(run_all, world):
                 "error of each job that failed, by its key.",
             )
             expect_no_error_lost(run)
-        marked, journal.full_at = journal.keys(run.cancelled_at), None
+        marked, full_at = journal.keys(run.cancelled_at), None
         world.facts.append("killed, and run again" if run.cancelled else "run again")
 
 
 def expect_at_least_once(run, work, journal, todo):
     """Expect that each job is marked when it has been done, and only then, and that only what is to do is done."""
     for call in work.calls:
-        name = work.call(call.item)
+        name, end = work.call(call.item), max(call.start, call.end or 0)
         expect(call.item in todo, f"{name} was run, and was not to be. Leave out what is in `await journal.done()`.")
-        expect(
-            max(call.start, call.end or 0) < run.cancelled_at + SOON,
-            f"{name} went on after the cancellation. Let it reach all jobs, and begin none.",
-        )
+        on = f"{name} went on after the cancellation. Let it reach all jobs, and begin none."
+        expect(end < run.cancelled_at + SOON, on)
     for mark in journal.marks:
-        name = work.call(mark.key)
-        expect(mark.key in todo, f"{said(mark.key)} was marked, and no such job was to do. Mark the key of the job.")
-        if mark.outcome in ("failed", "cancelled"):
-            what = "was cancelled" if mark.outcome == "cancelled" else "failed"
-            raise NotYet(f"{name} {what}, and is marked all the same: no run tries it again. Mark only what is done.")
+        name, key = work.call(mark.key), said(mark.key)
+        what = "was cancelled" if mark.outcome == "cancelled" else "failed"
+        expect(mark.key in todo, f"{key} was marked, and no such job was to do. Mark the key of the job.")
+        expect(
+            mark.outcome not in ("failed", "cancelled"),
+            f"{name} {what}, and is marked all the same: no run tries it again. Mark only what is done.",
+        )
         expect(
             mark.outcome == "done",
-            f"{said(mark.key)} was marked before {name} had ended. Killed in between, it stands in the journal, and "
-            "nobody ever does it. Mark it after `await job(key)`.",
+            f"{key} was marked before {name} had ended. Killed in between, it stands in the journal, and nobody ever "
+            "does it. Mark it after `await job(key)`.",
         )
 
 
 def expect_marked_soon(run, work, journal, limit, complete):
     """Expect that each job was marked as soon as it had ended, before another one began in its place."""
-    done = [call for call in work.calls if call.outcome == "done" and call.end < run.cancelled_at - SOON]
-    for call in done if complete else []:
-        times = often([mark.key for mark in journal.marks].count(call.item))
-        what = f"{work.call(call.item)} was done, and {said(call.item)} was {times} marked"
-        expect(times == "once", f"{what}. Mark each key once, whatever its job gave, and await that.")
+    ends = {call.item: call.end for call in work.calls if call.outcome == "done" and call.end < run.cancelled_at - SOON}
+    marked = [mark.key for mark in journal.marks]
+    for key in ends if complete else []:
+        what = f"{work.call(key)} was done, and {said(key)} was {often(marked.count(key))} marked"
+        advice = "Mark each key once, whatever its job gave, and await that."
+        expect(marked.count(key) == 1, f"{what}. {advice}")
+    until = {call.item: math.inf if call.outcome == "done" else call.end for call in work.calls}
+    until |= {mark.key: mark.end for mark in journal.marks}
+    most = max(
+        [sum(each.start <= call.start < until[each.item] for each in work.calls) for call in work.calls], default=0
+    )
     expect(
-        journal.most <= limit,
-        f"{journal.most} jobs were begun and not yet marked, where {limit} may be. Killed then, all of them are run "
+        most <= limit,
+        f"{most} jobs were begun and not yet marked, where {limit} may be. Killed then, all of them are run "
         "again. Keep the place until the key is marked.",
     )
-    ends = {call.item: call.end for call in done}
     for mark in journal.marks:
         before = [other.end for other in journal.marks if other.end <= mark.start]  # a mark may wait for its turn
         late = mark.start - max([ends.get(mark.key, math.inf), *before])
-        expect(
-            late < SOON,
-            f"{said(mark.key)} was marked {1000 * late:.0f} ms after it could. Mark it as soon as its job has ended.",
-        )
+        advice = "Mark it as soon as its job has ended."
+        expect(late < SOON, f"{said(mark.key)} was marked {1000 * late:.0f} ms after it could. {advice}")
