@@ -91,14 +91,8 @@ async def check(run_all, world):
     """Run it, perhaps to a kill at some moment, and run it again: nothing is lost, and little is done twice."""
     rng, pick, plain = world.rng, world.pick, world.number < len(STORIES)
     keys = list("abcdef") if plain else rng.sample([0, "", *range(1, 60)], pick(0, 1, 3, 8, 50))
-    limit, marked, failing, full_at = (
-        pick(2, 3, 5),
-        rng.sample(keys, len(keys) // 3),
-        keys[:: pick(5, 99)],
-        pick(None, 2),
-    )
-    if plain:
-        limit, marked, failing, full_at = STORIES[world.number]
+    drawn = pick(2, 3, 5), rng.sample(keys, len(keys) // 3), keys[:: pick(5, 99)], pick(None, None, None, 2)
+    limit, marked, failing, full_at = STORIES[world.number] if plain else drawn
     works = [world.work("job", keys, results={key: pick(None, 0, "", "a result") for key in keys}) for _ in range(2)]
     kind, journal = pick(JobError, KeyError, ValueError), Journal(world, [*marked, "another program's"])
     works[0].failing = {key: kind("this job fails") for key in failing if key not in marked}
@@ -111,8 +105,7 @@ async def check(run_all, world):
     for work in works:
         places = uses(asyncio.Semaphore)
         journal.begin(work, full_at)
-        can_be_killed = work is works[0] and not full_at
-        jobs = dict.fromkeys(keys, work.function)
+        jobs, can_be_killed = dict.fromkeys(keys, work.function), work is works[0] and not full_at
         run = await world.watch(jobs, journal, limit, may_raise=OSError, cancel=can_be_killed)
         is_full = full_at and len(journal.marks) >= full_at
         complete = not run.cancelled and not is_full
@@ -171,13 +164,11 @@ def expect_marked_soon(run, work, journal, limit, complete):
         expect(marked.count(key) == 1, f"{what}. {advice}")
     until = {call.item: math.inf if call.outcome == "done" else call.end for call in work.calls}
     until |= {mark.key: mark.end for mark in journal.marks}
-    most = max(
-        [sum(each.start <= call.start < until[each.item] for each in work.calls) for call in work.calls], default=0
-    )
+    held = [sum(each.start <= call.start < until[each.item] for each in work.calls) for call in work.calls]
     expect(
-        most <= limit,
-        f"{most} jobs were begun and not yet marked, where {limit} may be. Killed then, all of them are run "
-        "again. Keep the place until the key is marked.",
+        max(held, default=0) <= limit,
+        f"{max(held, default=0)} jobs were begun and not yet marked, where {limit} may be. Killed then, all of them "
+        "are run again. Keep the place until the key is marked.",
     )
     for mark in journal.marks:
         before = [other.end for other in journal.marks if other.end <= mark.start]  # a mark may wait for its turn
