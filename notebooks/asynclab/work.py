@@ -12,11 +12,14 @@ from __future__ import annotations
 import functools
 import hashlib
 import inspect
+import math
 import multiprocessing
 import os
 import pickle
 import signal
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -55,6 +58,43 @@ def fingerprint(mebibytes: int) -> str:
     return digest.hexdigest()
 
 
+def compute(seconds: float) -> int:
+    """Compute in plain Python until this thread has used the processor for `seconds`; return the rounds it took.
+
+    It holds the GIL all the time. What others take of the processor meanwhile does not count: ten threads that
+    compute for 0.01 s each need 0.1 s together. Windows counts a thread's time in steps of 16 ms, too coarse for
+    short jobs: there a job is as many rounds as took `seconds` when this process first measured them.
+    """
+    if sys.platform == "win32":
+        return _rounds(math.ceil(seconds * _rounds_a_second()))
+    rounds, end = 0, time.thread_time() + seconds
+    while time.thread_time() < end:
+        rounds += _rounds(200)
+    return rounds
+
+
+def wait_and_compute(wait: float, seconds: float) -> None:
+    """Sleep for `wait` seconds, then compute for `seconds`: a job of known length, `partial(wait_and_compute, …)`."""
+    time.sleep(wait)
+    compute(seconds)
+
+
+def _rounds(count: int) -> int:
+    total = 0
+    for number in range(count):
+        total += number * number
+    return count
+
+
+@functools.cache
+def _rounds_a_second() -> float:
+    def one_try() -> float:
+        began = time.perf_counter()
+        return _rounds(20_000) / (time.perf_counter() - began)
+
+    return max(one_try() for _ in range(5))  # the others were disturbed
+
+
 def threads(job: Callable[[], Any], n: int | None = None, *, workers: int | None = None) -> Callable[..., list]:
     """Return a function that runs `job()` `n` times in `workers` threads and returns the list of results.
 
@@ -83,7 +123,7 @@ def processes(job: Callable[[], Any], n: int | None = None, *, workers: int | No
     """
     _check(job, n, workers)
     _check_importable(job)
-    return Processes(job, n, workers or _processors())
+    return Processes(job, n, workers or processors())
 
 
 class Processes:
@@ -172,7 +212,8 @@ def _results(pool: Executor, job: Callable[[], Any], count: int) -> list:
             future.cancel()
 
 
-def _processors() -> int:
+def processors() -> int:
+    """Return how many processors this process may use."""
     if hasattr(os, "sched_getaffinity"):  # a container may allow us fewer than the machine has
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
