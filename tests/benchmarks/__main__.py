@@ -2,7 +2,7 @@
 
     python tests/benchmarks [--effort long|usual|quick|tiny] [section …]
 
-The sections: limiters, map, pipeline, processors, files, databases, trace, http, aggregator, scrapers.
+The sections: limiters, map, pipeline, processors, files, databases, trace, http, aggregator, scrapers, cpu, decisions.
 The picture is build/benchmarks.png.
 """
 
@@ -18,10 +18,12 @@ import aggregator
 import bench
 import bounded_map
 import databases
+import decisions
 import files
 import http_clients
 import picture
 import pipelines
+import processes
 import processors
 import rate_limiters
 import scrapers
@@ -40,6 +42,8 @@ MEASURES: dict[str, Callable[[str], bench.Section]] = {
     "http": http_clients.measure,
     "aggregator": aggregator.measure,
     "scrapers": scrapers.measure,
+    "cpu": processes.measure,
+    "decisions": decisions.measure,
 }
 
 

@@ -40,6 +40,8 @@ SECTIONS = {
     "http": "fetch_multiple_urls",
     "aggregator": "AsyncAPIAggregator",
     "scrapers": "AsyncWebScraper",
+    "cpu": "a pool, in chunks",
+    "decisions": "predict",
 }
 
 
