@@ -34,7 +34,8 @@ class Work:
 
     `function` is a coroutine function of one item, `blocking` a plain one; both bear the `name` that the learner
     knows. A call for an item takes `seconds[item]` of virtual time, raises `failing[item]` if that is there, and gives
-    `results[item]`, or else a text with its name. A call that is cancelled takes `closing` seconds more to end.
+    `results[item]`, or else a text with its name. A call that is cancelled takes `closing` seconds more to end, or
+    `closing[item]`.
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class Work:
     ) -> None:
         self.name, self.seconds, self.results, self.failing = name, seconds, results or {}, failing or {}
         self.calls: list[Call] = []
-        self.closing = 0.0
+        self.closing: float | Mapping[Any, float] = 0.0
         self._is_list = False  # the learner knows a list of functions, and not one that takes an item
         self._lock = threading.Lock()  # it may be called in threads
         self.open = self.most = 0  # calls under way now, and the most that ever were
@@ -86,8 +87,9 @@ class Work:
             await asyncio.sleep(seconds)
         except asyncio.CancelledError:
             call.cancelled = virtual_time.clock.now
-            if self.closing:
-                await asyncio.sleep(self.closing)
+            closing = self.closing[call.item] if isinstance(self.closing, Mapping) else self.closing
+            if closing:
+                await asyncio.sleep(closing)
             raise
 
     @contextlib.contextmanager
