@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from ..page.numbers import duration, ratio
 from ..page.table import shorten, table
 from ..tracing import guess as guessing
 from ..tracing.guess import Guessed, below, checked_guess, in_words, not_found
-from .runs import Progress, Runs, check_seconds, checked_variants, enter, look_up, run_once
+from .runs import CannotRun, Progress, Runs, check_seconds, checked_variants, enter, look_up, run_once, told
 
 _TEXT = {"size": 10, "va": "center", "annotation_clip": False, "parse_math": False}
 _OVER = {"fc": "white", "ec": "none", "pad": 0.2}  # of what is written over an outline
@@ -32,16 +33,20 @@ async def compare(
     repeats: int = 3,
     ideal: float | None = None,
     guess: Mapping[str, object] | None = None,
+    guess_by: str = "",
 ) -> Comparison:
     """Run each of `variants` `repeats` times and return the times, with ratios against the first variant.
 
     The variants take turns, so that a machine that slows down meanwhile slows them all. What a function returns is
     awaited if it can be. A variant that is a context manager too (such as `work.processes`) is entered before the
     clock starts and left at the end, whatever happens. `ideal` is the best time possible in seconds, if one is known.
-    `guess` says how many seconds each variant will take, or `...`: it is drawn over what was measured.
+    `guess` says how many seconds each variant will take, or `...`: it is drawn over what was measured. It is called
+    the learner's, or, with `guess_by="the formula"`, what the formula predicted.
     Garbage is collected before each run; during the measurement the collector ignores all that existed before it.
 
     Meant for runs from a tenth of a millisecond to minutes: for less, let the variant repeat its work itself.
+    A variant for which this machine has no room (no thread, process or memory for it) is not measured: the result
+    says why, and its times and ratios are nan.
     Raises ValueError or TypeError if an argument makes no sense, and RuntimeError, caused by the variant's own
     error, if a variant fails. An interrupt or a cancellation passes through as it is.
     """
@@ -53,12 +58,18 @@ async def compare(
     times: dict[str, list[float]] = {name: [] for name in variants}
     values = {}
     with Progress(title) as progress, ExitStack() as started:
-        enter(variants, started)
+        unmeasured = enter(variants, started)
         for turn, (name, function) in itertools.product(range(1, repeats + 1), variants.items()):
+            if name in unmeasured:
+                continue
             progress.show(f"{name}, run {turn} of {repeats}", (turn - 1) / repeats)
-            seconds, values[name] = await run_once(f'variant "{name}" failed in run {turn} of {repeats}', function)
-            times[name].append(seconds)
-    return Comparison(title, {name: Runs(tuple(times[name]), values[name]) for name in variants}, ideal, guessed)
+            try:
+                seconds, values[name] = await run_once(f'variant "{name}" failed in run {turn} of {repeats}', function)
+                times[name].append(seconds)
+            except CannotRun as why:
+                unmeasured[name], times[name] = str(why), []
+    measured = {name: Runs(tuple(times[name]), values.get(name)) for name in variants}
+    return Comparison(title, measured, ideal, guessed, guess_by, unmeasured)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -72,6 +83,8 @@ class Comparison:
     measured: dict[str, Runs]
     ideal: float | None = None
     guess: dict[str, float] = field(default_factory=dict)  # seconds, of the variants that were guessed
+    guess_by: str = ""  # whose guess it is, if not the learner's
+    unmeasured: dict[str, str] = field(default_factory=dict)  # why, of the variants that this machine could not run
 
     @property
     def names(self) -> list[str]:
@@ -97,13 +110,15 @@ class Comparison:
 
     def text(self) -> str:
         """Return the table. Its words do not depend on the times, so that two measurements differ in numbers only."""
-        first, count = self.names[0], len(self[self.names[0]].runs)
+        first, count = self.names[0], self._count
         header = ["variant", "median", "fastest", "slowest", "as fast", "at least", "at most"]
         rows = []
         for name in self.names:
             runs, least_and_most = self[name], self.ratio_range(name) if name != first else (1.0, 1.0)
             times = [duration(t) for t in (runs.median, runs.fastest, runs.slowest)]
             rows.append([name, *times, *map(ratio, (self.ratio(name), *least_and_most))])
+            if not runs.runs:
+                rows[-1][1:] = ["not measured", *["–"] * 5]
         notes = [
             f'{count} runs each, by turns. "as fast": the median of "{first}" over this median, so above 1x is faster;',
             "at least and at most, from the fastest and slowest runs. If 1x lies between these two, the ranges overlap",
@@ -111,40 +126,53 @@ class Comparison:
         ]
         if self.ideal is not None:
             header.append("over ideal")
-            rows = [[*row, ratio(self[row[0]].median / self.ideal)] for row in rows]
+            rows = [[*row, ratio(self[row[0]].median / self.ideal) if self[row[0]].runs else "–"] for row in rows]
             notes.append(f"ideal: {duration(self.ideal)}; over ideal: the median over that.")
-        return "\n".join([table(header, rows, self.title), "", *notes, *self._guess_in_words()])
+        return "\n".join([table(header, rows, self.title), "", *notes, *self._in_words()])
 
-    def _guess_in_words(self) -> list[str]:
-        rows = [Guessed(name, seconds, self[name].median) for name, seconds in self.guess.items()]
-        return [in_words(rows, self._length, "took {} more", "took {} less")] if rows else []
+    def _in_words(self) -> list[str]:
+        """Return what is said below the figure."""
+        unmeasured = [told(name, "", why) for name, why in self.unmeasured.items()]
+        rows = [Guessed(name, seconds, self[name].median) for name, seconds in self.guess.items() if self[name].runs]
+        if not rows:
+            return unmeasured
+        if not self.guess_by:
+            return [*unmeasured, in_words(rows, self._length, "took {} more", "took {} less")]
+        said = [f"{shorten(name)} {duration(end)} for {guessing.time(guess)}" for name, guess, end in rows]
+        return [*unmeasured, f"Measured, for what {self.guess_by} predicted: {', '.join(said)}."]
 
     @property
     def _length(self) -> float:
-        return max([self[name].slowest for name in self.names] + [self.ideal or 0])
+        return max([self[name].slowest for name in self.names if self[name].runs] + [self.ideal or 0]) or 1.0
+
+    @property
+    def _count(self) -> int:
+        return max(len(self[name].runs) for name in self.names)
 
     def alt(self) -> str:
         """Return the findings in words, for those who do not see the figure."""
-        first, count = self.names[0], len(self[self.names[0]].runs)
+        first, count = self.names[0], self._count
         said = [f'"{self.title}": bars of running time, the median of {count} runs each, with every run as a mark.']
         for name in self.names:
             runs = self[name]
+            if not runs.runs:
+                continue
             low, high = duration(runs.fastest), duration(runs.slowest)
             said.append(f"{name}: {duration(runs.median)}, between {low} and {high}")
-            if name != first:
+            if name != first and self[first].runs:
                 least, most = map(ratio, self.ratio_range(name))
                 said[-1] += f"; {ratio(self.ratio(name))} as fast as {first}, between {least} and {most}"
             said[-1] += "."
         if self.ideal is not None:
             said.append(f"A dashed line marks the ideal, {duration(self.ideal)}.")
-        return " ".join(said + self._guess_in_words())
+        return " ".join(said + self._in_words())
 
     def plot(self) -> Figure:
         """Return the figure."""
         return draw_comparison(self)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        return bundle(image(self.plot(), self.alt()) + below(self._guess_in_words()), self.text())
+        return bundle(image(self.plot(), self.alt()) + below(self._in_words()), self.text())
 
     def __str__(self) -> str:
         return self.text()
@@ -176,6 +204,7 @@ def draw_comparison(result: Comparison) -> Figure:
 def _bars(result: Comparison) -> Figure:
     names, first, guess = result.names, result.names[0], result.guess
     end = guessing.room_for(result._length, guess.values())
+    said = "predicted" if result.guess_by else "your guess"
     beyond = {name for name, seconds in guess.items() if seconds > end}
     overlapping = {name for pair in result.overlaps if first in pair for name in pair} - {first}
     numbers = {
@@ -183,23 +212,27 @@ def _bars(result: Comparison) -> Figure:
             duration(result[name].median),
             "   = 1x" if name == first else f"   {_against_the_first(result.ratio(name))}",
             "   but the runs do not tell" if name in overlapping else "",
-            f"   → your guess {guessing.time(guess[name])}" if name in beyond else "",
+            f"   → {said} {guessing.time(guess[name])}" if name in beyond else "",
         ]
+        if result[name].runs
+        else ["not measured", f"   {shorten(result.unmeasured.get(name, ''), 60)}", "", ""]
         for name in names
     }
     left = 0.3 + max(style.text_width(shorten(name), 10) for name in names)
     # The axis is as long as it can be while the numbers at the end of every bar still fit on the page.
-    ends = ((style.text_width("".join(numbers[name]), 10.4) + 0.25, end / result[name].slowest) for name in names)
+    known = [name for name in names if result[name].runs]
+    ends = ((style.text_width("".join(numbers[name]), 10.4) + 0.25, end / result[name].slowest) for name in known)
     length = min([style.WIDTH - left - 0.6] + [(style.WIDTH - left - width) * share for width, share in ends])
     bottom, top = 0.62, 0.42 if result.ideal is None else 0.66
     fig = style.figure(height=bottom + top + 0.48 * len(names))
     ax = style.inches(fig, left, bottom, style.WIDTH - left - length, top)
     style.title(fig, result.title)
     for row, name in enumerate(names):
-        _bar(ax, row, result[name])
+        if name in known:
+            _bar(ax, row, result[name])
         ax.annotate(shorten(name), (0, row), (8 - left * 72, 0), textcoords="offset points", **_TEXT)
         look = _TEXT | ({"bbox": _OVER} if name in guess else {})
-        at = (result[name].slowest, row)
+        at = (result[name].slowest if name in known else 0, row)
         text = ax.annotate(numbers[name][0], at, (9, 0), textcoords="offset points", weight="bold", **look)
         for more, color in zip(numbers[name][1:], (style.INK, style.FAINT, style.INK), strict=True):
             text = ax.annotate(more, (1, 0.5), xycoords=text, color=color, **(look if more else _TEXT))
@@ -210,10 +243,9 @@ def _bars(result: Comparison) -> Figure:
     ax.set_yticks([])
     ax.grid(axis="x", color=style.GRID, lw=0.8)
     ax.xaxis.set_major_formatter(EngFormatter("s"))
-    count = len(result[first].runs)
-    dashed = "; dashed: your guess" if guess else ""
-    told = f"running time (bar: median of {count} runs; mark: one run; line: fastest to slowest{dashed})"
-    ax.set_xlabel(told, loc="left")
+    dashed = f"; dashed: {said}" if guess else ""
+    legend = f"running time (bar: median of {result._count} runs; mark: one run; line: fastest to slowest{dashed})"
+    ax.set_xlabel(legend, loc="left")
     if result.ideal is not None:
         ax.axvline(result.ideal, color=style.INK, lw=1.3, ls=(0, (4, 3)), zorder=4)
         ideal = f"ideal {duration(result.ideal)}"
@@ -222,6 +254,8 @@ def _bars(result: Comparison) -> Figure:
 
 
 def _against_the_first(times_as_fast: float) -> str:
+    if math.isnan(times_as_fast):  # the first could not be run
+        return ""
     if times_as_fast > 0.995:  # 1.00x slower would be none
         return f"{ratio(times_as_fast)} as fast"
     return f"{ratio(1 / times_as_fast)} slower"

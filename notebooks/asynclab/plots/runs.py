@@ -7,6 +7,7 @@ blocks the loop while it runs: that is what it would do in a program. All times 
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import html
 import inspect
@@ -16,12 +17,15 @@ import statistics
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import BrokenExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from IPython import get_ipython
 from IPython.display import display
+
+from ..page.table import shorten
 
 
 @dataclass(frozen=True)
@@ -47,8 +51,15 @@ class Runs:
         return max(self.runs, default=math.nan)
 
 
+class CannotRun(RuntimeError):
+    """This machine has no room for a variant: no thread or process can be started, or no memory is left."""
+
+
 async def run_once(failed: str, function: Callable, *args: int) -> tuple[float, Any]:
-    """Return the seconds that a run took and what it returned; an error becomes a RuntimeError that begins `failed`."""
+    """Return the seconds that a run took and what it returned; an error becomes a RuntimeError that begins `failed`.
+
+    Raises CannotRun, with the error in words, if it is the machine that cannot run it.
+    """
     gc.collect()  # what the run before left behind is not this one's to pay for
     for _ in range(3):  # turns for the callbacks it left behind, and for a cancellation on its way
         await asyncio.sleep(0)
@@ -63,8 +74,27 @@ async def run_once(failed: str, function: Callable, *args: int) -> tuple[float, 
         if inspect.isasyncgen(value) or inspect.isgenerator(value):
             raise TypeError("it returned a generator, which has done no work yet: let it consume the generator")
     except Exception as error:
-        raise RuntimeError(f"{failed}: {type(error).__name__}: {error}") from error
+        if _lacks_room(error):
+            raise CannotRun(in_words(error)) from error
+        raise RuntimeError(f"{failed}: {in_words(error)}") from error
     return seconds, value
+
+
+def _lacks_room(error: Exception) -> bool:
+    if isinstance(error, OSError):
+        return error.errno in (errno.EAGAIN, errno.ENOMEM)
+    return isinstance(error, MemoryError | BrokenExecutor) or "can't start new" in str(error)
+
+
+def in_words(error: BaseException) -> str:
+    """Return an error as the last line of its traceback has it."""
+    words = " ".join(str(error).split())
+    return f"{type(error).__name__}: {words}" if words else type(error).__name__
+
+
+def told(name: str, where: str, why: str) -> str:
+    """Return the sentence that a variant could not be run by this machine."""
+    return f"{shorten(name)} was not measured{where}: {shorten(why, 90)}."
 
 
 @contextmanager
@@ -90,21 +120,30 @@ def _stoppable() -> Iterator[None]:
         signal.signal(signal.SIGINT, previous)
 
 
-def enter(variants: Mapping[str, Callable], started: ExitStack) -> None:
+def enter(variants: Mapping[str, Callable], started: ExitStack) -> dict[str, str]:
     """Enter the variants that are context managers, and set aside all objects there are until `started` is left.
 
     What a notebook has accumulated is then neither searched between runs (which takes 30 ms and more) nor in them.
+    Returns why those cannot be run that this machine cannot start, by name.
     """
+    unmeasured = {}
     for name, function in variants.items():
         if isinstance(function, AbstractContextManager):
             try:
                 started.enter_context(function)
             except Exception as error:
-                message = f'variant "{name}" could not be started: {type(error).__name__}: {error}'
-                raise RuntimeError(message) from error
+                if isinstance(error, _CANNOT_START) or _lacks_room(error):
+                    unmeasured[name] = in_words(error)
+                else:
+                    raise RuntimeError(f'variant "{name}" could not be started: {in_words(error)}') from error
     gc.collect()
     started.callback(gc.unfreeze)
     gc.freeze()
+    return unmeasured
+
+
+# What the start of a pool raises where there are no processes, no semaphores, or where a worker does not come up.
+_CANNOT_START = (OSError, ImportError, NotImplementedError, threading.BrokenBarrierError)
 
 
 class Progress:

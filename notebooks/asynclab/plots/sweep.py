@@ -8,7 +8,7 @@ import math
 import tracemalloc
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -20,7 +20,8 @@ from matplotlib.transforms import Affine2D
 from ..page import numbers, style
 from ..page.html import bundle, image
 from ..page.table import shorten, table
-from .runs import Progress, Runs, check_seconds, checked_variants, enter, look_up, run_once
+from ..tracing.guess import below
+from .runs import CannotRun, Progress, Runs, check_seconds, checked_variants, enter, look_up, run_once, told
 
 _MOST_RUNS = 5  # of one point of a sweep: more would refine what is read from a logarithmic scale
 
@@ -42,7 +43,8 @@ async def sweep(
     exceed the budget, if it keeps growing as it did between its last two sizes, is stopped there.
     `memory` adds the peak of what Python allocates in this process during one run more, in bytes (stacks of threads
     and other processes are not in it). `ideal` gives the best time possible in seconds for a size. `unit` says what
-    a size counts. Otherwise as `compare`, with the same errors.
+    a size counts. Otherwise as `compare`, with the same errors; a variant for which this machine has no room is
+    not measured from that size on.
     """
     variants, sizes = checked_variants(variants), _checked_sizes(sizes)
     check_seconds("budget", budget)
@@ -53,25 +55,34 @@ async def sweep(
         check_seconds(f"ideal({size})", seconds)
     measured: dict[str, dict[int, Point]] = {name: {} for name in variants}
     with Progress(title) as progress, ExitStack() as started:
-        enter(variants, started)
+        unmeasured = enter(variants, started)
         for index, size in enumerate(sizes):
             where, share = f"{unit} = {size:,}", index / len(sizes)
-            going = {n: f for n, f in variants.items() if _within(budget, measured[n], size)}
+            able = {n: f for n, f in variants.items() if n not in unmeasured}
+            going = {n: f for n, f in able.items() if _within(budget, measured[n], size)}
             times: dict[str, list[float]] = {name: [] for name in variants}
             values: dict[str, Any] = dict.fromkeys(variants)
             for turn, (name, function) in itertools.product(range(1, _MOST_RUNS + 1), going.items()):
-                if not _enough(times[name], budget):
-                    progress.show(f"{name}, {where}, run {turn}", share)
-                    failed = f'variant "{name}" failed at {where}, run {turn}'
+                if name in unmeasured or _enough(times[name], budget):
+                    continue
+                progress.show(f"{name}, {where}, run {turn}", share)
+                failed = f'variant "{name}" failed at {where}, run {turn}'
+                try:
                     seconds, values[name] = await run_once(failed, function, size)
                     times[name].append(seconds)
+                except CannotRun as why:
+                    unmeasured[name], times[name] = str(why), []
             for name, points in measured.items():
                 peak = math.nan
-                if memory and name in going:
+                if memory and times[name]:
                     progress.show(f"{name}, {where}, memory", share)
-                    peak = await _peak(f'variant "{name}" failed at {where}, measuring memory', going[name], size)
+                    failed = f'variant "{name}" failed at {where}, measuring memory'
+                    try:
+                        peak = await _peak(failed, going[name], size)
+                    except CannotRun as why:
+                        unmeasured[name], times[name] = str(why), []
                 points[size] = Point(tuple(times[name]), values[name], peak)
-    return Sweep(title, measured, budget, best, unit)
+    return Sweep(title, measured, budget, best, unit, unmeasured)
 
 
 @dataclass(frozen=True)
@@ -96,6 +107,7 @@ class Sweep:
     budget: float
     ideal: dict[int, float] | None = None
     unit: str = "N"
+    unmeasured: dict[str, str] = field(default_factory=dict)  # why, of the variants that this machine could not run
 
     @property
     def names(self) -> list[str]:
@@ -120,9 +132,10 @@ class Sweep:
     def largest(self, *names: str) -> int:
         """Return the largest size at which all of `names` (without them, all variants) were run.
 
-        There is one, whatever the budget: the first size is run always.
+        There is one, whatever the budget: the first size is run always, unless the machine could not run one of them
+        at all, which does not count here.
         """
-        chosen = [self[name] for name in names or self.names]
+        chosen = [self[name] for name in names or self.names if self[name][self.sizes[0]].runs]
         return max(size for size in self.sizes if all(points[size].runs for points in chosen))
 
     def ratio(self, name: str, size: int | None = None, against: str | None = None, *, of: str = "median") -> float:
@@ -151,7 +164,13 @@ class Sweep:
         if self.has_memory:
             notes.append("memory: the most that Python held at once in this process, for this run alone.")
         header = [self.unit if name == "N" else name for name in rows[0]]
-        return "\n".join([table(header, [list(row.values()) for row in rows], self.title), "", *notes])
+        return "\n".join([table(header, [list(row.values()) for row in rows], self.title), "", *notes, *self._told()])
+
+    def _told(self) -> list[str]:
+        """Return a sentence for each variant that this machine could not run."""
+        return [
+            told(name, f" from {self.unit} = {self.stopped[name]:,} on", why) for name, why in self.unmeasured.items()
+        ]
 
     def _row(self, name: str, size: int) -> dict[str, str]:
         runs, median = self[name][size].runs, self.expected(name, size)
@@ -182,19 +201,19 @@ class Sweep:
             said.append(f"A dashed line marks the ideal, {first} at the first size and {last} at the last.")
         if self.has_memory:
             said.append("A second panel shows the peak memory.")
-        return " ".join(said)
+        return " ".join(said + self._told())
 
     @property
     def has_memory(self) -> bool:
         """Whether peak memory was measured."""
-        return not math.isnan(self[self.names[0]][self.sizes[0]].memory)
+        return any(not math.isnan(self[name][self.sizes[0]].memory) for name in self.names)
 
     def plot(self) -> Figure:
         """Return the figure."""
         return draw_sweep(self)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        return bundle(image(self.plot(), self.alt()), self.text())
+        return bundle(image(self.plot(), self.alt()) + below(self._told()), self.text())
 
     def __str__(self) -> str:
         return self.text()
@@ -217,8 +236,8 @@ def _within(budget: float, points: dict[int, Point], size: int) -> bool:
 def _estimate(points: Mapping[int, Point], size: int, what: str) -> float:
     """Return `what` ("median" or "memory") measured at `size`, else extended as a power from the last two measured."""
     known = {n: getattr(point, what) for n, point in points.items() if point.runs}
-    if size in known:
-        return known[size]
+    if size in known or not known:
+        return known.get(size, math.nan)
     (n, value), *before = list(known.items())[:-3:-1]
     power = 1.0
     if before and min(value, before[0][1]) > 0:
@@ -268,7 +287,8 @@ def _lines(result: Sweep) -> Figure:
         ax = style.inches(fig, left, height - top - caption - tall, right, top + caption)
         top += caption + tall + below
         _scales(ax, result, what)
-        ends = [_series(ax, result, name, what) for name in result.names]
+        known = [name for name in result.names if result[name][result.sizes[0]].runs]
+        ends = [_series(ax, result, name, what) for name in known]
         if what == "median":
             ends += _limits(ax, result)
         low, high = ax.get_ylim()
@@ -287,7 +307,9 @@ def _scales(ax: Axes, result: Sweep, what: str) -> None:
         caption = "running time (mark: median; upright line: fastest to slowest)"
         times = [t for name in result.names for point in result[name].values() for t in point.runs]
         ax.set_yscale("log", subs=[])
-        ax.yaxis.set_major_locator(LogLocator(subs=[1] if max(times) > 100 * min(times) else [1, 2, 5]))
+        ax.yaxis.set_major_locator(
+            LogLocator(subs=[1] if max(times, default=1) > 100 * min(times, default=1) else [1, 2, 5])
+        )
         ax.yaxis.set_major_formatter(EngFormatter("s"))
     else:
         caption = "peak memory"
@@ -315,13 +337,17 @@ def _series(ax: Axes, result: Sweep, name: str, what: str) -> End:
     ax.vlines(sizes, *ranges, color=color, lw=1.2, clip_on=False)
     if name in result.stopped:
         ax.plot(sizes[-1], values[-1], "X", color=style.INK, ms=9, mec="white", zorder=6, clip_on=False)
-        text += f", stopped: next would take {numbers.duration(result.expected(name, result.stopped[name]))}"
+        text += ", stopped: "
+        if name in result.unmeasured:
+            text += shorten(result.unmeasured[name], 50)
+        else:
+            text += f"next would take {numbers.duration(result.expected(name, result.stopped[name]))}"
     return sizes[-1], values[-1], text, color
 
 
 def _limits(ax: Axes, result: Sweep) -> list[End]:
     """Draw the budget, if it stopped a variant, and the ideal, if there is one."""
-    if result.stopped:
+    if result.stopped.keys() - result.unmeasured.keys():
         ax.axhline(result.budget, color=style.FAINT, lw=1, ls=":")
         budget = f"budget {numbers.duration(result.budget)}"
         ax.annotate(budget, (0, result.budget), (4, 3), ("axes fraction", "data"), "offset points", color=style.FAINT)

@@ -1,6 +1,7 @@
 """Attacks on asynclab.plots and asynclab.work: wrong input, failing variants, interrupts, and what is shown."""
 
 import asyncio
+import errno
 import functools
 import gc
 import math
@@ -11,6 +12,7 @@ import threading
 import time
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from html import unescape
 
 import pytest
@@ -315,15 +317,81 @@ def test_measuring_in_another_thread():
         assert pool.submit(measured).result()["a"].value != threading.get_ident()
 
 
-def test_a_variant_that_cannot_be_started():
-    class Broken(Prepared):
-        def __enter__(self):
-            raise OSError("no room")
+class Unstartable(Prepared):
+    def __init__(self, error):
+        super().__init__()
+        self.error = error
 
+    def __enter__(self):
+        raise self.error
+
+
+def test_a_variant_that_cannot_be_started():
     first = Prepared()
-    with pytest.raises(RuntimeError, match='variant "broken" could not be started: OSError: no room'):
-        run(compare("Fails", {"first": first, "broken": Broken()}))
+    with pytest.raises(RuntimeError, match='variant "broken" could not be started: ValueError: a mistake'):
+        run(compare("Fails", {"first": first, "broken": Unstartable(ValueError("a mistake"))}))
     assert first.log == ["start", "end"]
+
+
+NO_ROOM = [
+    RuntimeError("can't start new thread"),
+    MemoryError(),
+    BrokenProcessPool("a process was ended abruptly"),
+    BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable"),
+    OSError(errno.ENOMEM, "Cannot allocate memory"),
+]
+
+
+@pytest.mark.parametrize("error", [*NO_ROOM, OSError("no /dev/shm"), threading.BrokenBarrierError()])
+def test_a_variant_that_this_machine_cannot_start_is_told_and_the_others_are_measured(error):
+    variants = {"pool": Unstartable(error), "here": waits}
+    result = run(compare("Starts", variants, repeats=2, ideal=0.001, guess={"pool": 1, "here": 0.001}))
+    assert (len(result["pool"].runs), len(result["here"].runs)) == (0, 2)
+    assert math.isnan(result.ratio("here")) and result.overlaps == []
+    shown = result._repr_mimebundle_()
+    said = f"pool was not measured: {type(error).__name__}"
+    assert said in shown["text/plain"] and said in shown["text/html"] and said in result.alt()
+    assert re.search(r"pool +not measured +–", shown["text/plain"])
+    drawn = texts(result.plot())
+    assert "not measured" in drawn and not any("nan" in text or "slower" in text for text in drawn)
+    grown = run(sweep("Starts", {"pool": Unstartable(error), "here": lambda n: None}, [1, 2], memory=True))
+    assert said.replace(":", " from N = 1 on:") in grown._repr_mimebundle_()["text/html"]
+    assert grown.stopped == {"pool": 1} and math.isnan(grown.expected("pool", 2)) and grown.largest() == 2
+
+
+@pytest.mark.parametrize("error", NO_ROOM)
+def test_a_variant_that_runs_out_of_room_is_measured_up_to_there(error):
+    turns = []
+
+    def second_time():
+        turns.append(1)
+        if len(turns) == 2:
+            raise error
+
+    alone = run(compare("Room", {"crowd": second_time}))
+    assert alone["crowd"].runs == () and alone.unmeasured.keys() == {"crowd"} and len(turns) == 2
+    assert alone._repr_mimebundle_()["text/html"]
+
+    def many(n):
+        if n > 10:
+            raise error
+
+    result = run(sweep("Room", {"many": many, "few": lambda n: None}, [1, 10, 100, 1000], memory=True))
+    assert result.stopped == {"many": 100} and result.largest() == 10 and result.largest("few") == 1000
+    assert f"many was not measured from N = 100 on: {type(error).__name__}" in result.text()
+    drawn = texts(result.plot())
+    assert any(f"stopped: {type(error).__name__}" in text for text in drawn)
+    assert not any(text.startswith("budget") for text in drawn), "it was not the budget that stopped it"
+
+
+def test_memory_that_cannot_be_measured():
+    def hold(n):
+        if tracemalloc.is_tracing():
+            raise MemoryError
+
+    result = run(sweep("Room", {"hold": hold}, [1, 2], memory=True))
+    assert result.unmeasured == {"hold": "MemoryError"} and result["hold"][1].runs == ()
+    assert result._repr_mimebundle_()["text/html"] and not tracemalloc.is_tracing()
 
 
 # ---- sweep
@@ -488,6 +556,16 @@ def test_figures_say_what_cannot_be_told_and_what_was_stopped():
     assert any("5.00x as fast" in text for text in far) and not any("the runs do not tell" in text for text in far)
     assert any("stopped: next would take 30.0 s" in text for text in texts(growth(1.0, stopped=True).plot()))
     assert not any("stopped" in text for text in texts(growth(1.0, stopped=False).plot()))
+
+
+def test_a_guess_that_a_formula_made():
+    guess, seconds = {"sync": 2.0, "async": 9.0}, {"sync": Runs((2.0, 2.0)), "async": Runs((0.5, 0.5))}
+    result = Comparison("Predicted", seconds, guess=guess, guess_by="the formula")
+    said = "Measured, for what the formula predicted: sync 2.00 s for 2.00 s, async 500 ms for 9.00 s."
+    assert said in result.text() and said in result.alt() and said in result._repr_mimebundle_()["text/html"]
+    drawn = texts(result.plot())
+    assert any("dashed: predicted" in text for text in drawn) and any("→ predicted 9.00 s" in text for text in drawn)
+    assert not any("your guess" in text.lower() for text in [*drawn, result.text()])
 
 
 @pytest.mark.parametrize("name", ["a" * 200, "costs $5 or $6", r"$\nonsense{$", "<b>&", "x"])
