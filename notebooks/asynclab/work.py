@@ -75,7 +75,8 @@ def compute(seconds: float) -> int:
 
 def wait_and_compute(wait: float, seconds: float) -> None:
     """Sleep for `wait` seconds, then compute for `seconds`: a job of known length, `partial(wait_and_compute, …)`."""
-    time.sleep(wait)
+    if wait:  # even a sleep of 0 seconds takes 0.06 ms on Linux
+        time.sleep(wait)
     compute(seconds)
 
 
