@@ -96,6 +96,10 @@ def _rounds_a_second() -> float:
     return max(one_try() for _ in range(5))  # the others were disturbed
 
 
+if sys.platform == "win32":  # now, and not within the first job that is measured
+    _rounds_a_second()
+
+
 def threads(job: Callable[[], Any], n: int | None = None, *, workers: int | None = None) -> Callable[..., list]:
     """Return a function that runs `job()` `n` times in `workers` threads and returns the list of results.
 
