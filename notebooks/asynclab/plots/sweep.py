@@ -46,7 +46,7 @@ async def sweep(
     a size counts. Otherwise as `compare`, with the same errors; a variant for which this machine has no room is
     not measured from that size on.
     """
-    variants, sizes = checked_variants(variants), _checked_sizes(sizes)
+    variants, sizes = checked_variants(variants), checked_sizes(sizes)
     check_seconds("budget", budget)
     if ideal is not None and not callable(ideal):
         raise TypeError(f"ideal must be a function of the size that returns seconds, not {ideal!r}")
@@ -59,7 +59,7 @@ async def sweep(
         for index, size in enumerate(sizes):
             where, share = f"{unit} = {size:,}", index / len(sizes)
             able = {n: f for n, f in variants.items() if n not in unmeasured}
-            going = {n: f for n, f in able.items() if _within(budget, measured[n], size)}
+            going = {n: f for n, f in able.items() if within(budget, measured[n], size)}
             times: dict[str, list[float]] = {name: [] for name in variants}
             values: dict[str, Any] = dict.fromkeys(variants)
             for turn, (name, function) in itertools.product(range(1, _MOST_RUNS + 1), going.items()):
@@ -107,7 +107,8 @@ class Sweep:
     budget: float
     ideal: dict[int, float] | None = None
     unit: str = "N"
-    unmeasured: dict[str, str] = field(default_factory=dict)  # why, of the variants that this machine could not run
+    unmeasured: dict[str, str] = field(default_factory=dict)  # why, of those that could not be run from a size on
+    memory_is: str = "the most that Python held at once in this process, for this run alone"
 
     @property
     def names(self) -> list[str]:
@@ -150,7 +151,7 @@ class Sweep:
 
     def expected(self, name: str, size: int) -> float:
         """Return the seconds that a run takes at `size`: the median, or, where it was not run, what growth predicts."""
-        return _estimate(self[name], size, "median")
+        return estimate(self[name], size, "median")
 
     def text(self) -> str:
         """Return the table. Its words do not depend on the times, so that two measurements differ in numbers only."""
@@ -162,7 +163,7 @@ class Sweep:
         if self.ideal is not None:
             notes.append("over ideal: the median over the ideal time at that size.")
         if self.has_memory:
-            notes.append("memory: the most that Python held at once in this process, for this run alone.")
+            notes.append(f"memory: {self.memory_is}.")
         header = [self.unit if name == "N" else name for name in rows[0]]
         return "\n".join([table(header, [list(row.values()) for row in rows], self.title), "", *notes, *self._told()])
 
@@ -180,7 +181,7 @@ class Sweep:
         if self.ideal is not None:
             row["over ideal"] = numbers.ratio(median / self.ideal[size])
         if self.has_memory:
-            row["memory"] = numbers.size(_estimate(self[name], size, "memory"))
+            row["memory"] = numbers.size(estimate(self[name], size, "memory"))
         return row
 
     def alt(self) -> str:
@@ -228,14 +229,14 @@ def _enough(runs: Sequence[float], budget: float) -> bool:
     return sum(runs) + runs[-1] > budget
 
 
-def _within(budget: float, points: dict[int, Point], size: int) -> bool:
+def within(budget: float, points: dict[int, Point], size: int) -> bool:
     """Say whether a run at `size` may be expected to stay within `budget`; at the first size nothing is known yet."""
-    return not points or _estimate(points, size, "median") <= budget
+    return not points or estimate(points, size, "median") <= budget
 
 
-def _estimate(points: Mapping[int, Point], size: int, what: str) -> float:
+def estimate(points: Mapping[int, Point], size: int, what: str) -> float:
     """Return `what` ("median" or "memory") measured at `size`, else extended as a power from the last two measured."""
-    known = {n: getattr(point, what) for n, point in points.items() if point.runs}
+    known = {n: value for n, point in points.items() if not math.isnan(value := getattr(point, what))}
     if size in known or not known:
         return known.get(size, math.nan)
     (n, value), *before = list(known.items())[:-3:-1]
@@ -261,7 +262,8 @@ async def _peak(failed: str, function: Callable, size: int) -> int:
             tracemalloc.stop()
 
 
-def _checked_sizes(sizes: Iterable[int]) -> list[int]:
+def checked_sizes(sizes: Iterable[int]) -> list[int]:
+    """Return `sizes` if something can grow over them; else raise ValueError."""
     sizes = list(sizes)
     whole = all(isinstance(size, int) and not isinstance(size, bool) and size > 0 for size in sizes)
     if len(sizes) < 2 or not whole or any(a >= b for a, b in itertools.pairwise(sizes)):
