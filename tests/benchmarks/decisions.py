@@ -5,7 +5,8 @@
 A setting is a number of jobs, how long each lasts, how much of that it computes, and a number of cores. "Within 25 %"
 is the share of all times, four of each setting, that the prediction misses by no more; "settings" the share of those in
 which it misses none; "winner" the share in which the way that was predicted to be the fastest was it, or came within
-10 % of it. The formula knows no other work: on a busy machine, expect less.
+10 % of it. Of the two runs of a way the faster counts: other work on the machine, of which the formula knows nothing,
+only adds to a time. On a busy machine, expect less all the same.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def measure(effort: str = "usual") -> Section:
     before, pairs = bench.load(), []
     for setting in settings(LONGEST[effort]):
         compared = bench.run(chapter.decide(*setting))
-        pairs.append((compared.guess, {name: compared[name].median for name in compared.names}))
+        pairs.append((compared.guess, {name: compared[name].fastest for name in compared.names}))
     errors = {name: [error(guess[name], times[name]) for guess, times in pairs] for name in pairs[0][1]}
     rows = {OURS: row(list(itertools.chain(*errors.values())))} | {name: row(each) for name, each in errors.items()}
     near = [all(error(guess[name], times[name]) <= NEAR for name in times) for guess, times in pairs]
