@@ -344,3 +344,27 @@ async def test_a_goodbye_that_hangs_hides_no_deadline():
                 await m.leave(functools.partial(asyncio.sleep, HOUR), functools.partial(events.append, "let go"), 2)
     assert events == ["let go"]
     assert loop.time() - began == pytest.approx(3, abs=0.01)
+
+
+@virtual
+async def test_the_goodbye_of_a_resource_takes_its_own_time_however_often_it_is_cancelled():
+    closed = []
+
+    class Line(taught(6).AsyncResource):
+        async def connect(self):
+            pass
+
+        async def cleanup(self):
+            await m.leave(functools.partial(asyncio.sleep, HOUR), functools.partial(closed.append, now()), 0.2)
+
+    async def talk(*moments):
+        for moment in moments:
+            asyncio.get_running_loop().call_later(moment, asyncio.current_task().cancel)
+        async with Line():
+            await asyncio.sleep(HOUR)
+
+    now, began = asyncio.get_running_loop().time, asyncio.get_running_loop().time()
+    for task in [asyncio.create_task(talk(0.2)), asyncio.create_task(talk(0.2, 0.3))]:
+        assert isinstance(await outcome(task), asyncio.CancelledError)
+        assert now() - began == pytest.approx(0.4, abs=0.01)
+    assert len(closed) == 2
