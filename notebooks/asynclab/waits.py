@@ -17,12 +17,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .plots.sweep import Point, Sweep
 
-WAYS = {
-    "sequential": "waits",
-    "threads": "threads",
-    "asyncio": "tasks",
-    "processes": "processes",
-}  # and what they start
+# The ways, and what each starts.
+WAYS = {"sequential": "waits", "threads": "threads", "asyncio": "tasks", "processes": "processes"}
 SIZES = (1, 10, 100, 1_000, 10_000)
 _PATIENCE = 3  # times the budget, after which a measurement is given up
 _ROOM = 256 * 2**20  # bytes: what is expected to hold more is spared, or the machine of a class would have none left
@@ -33,9 +29,10 @@ async def growth(sizes: Iterable[int] = SIZES, *, seconds: float = 0.05, budget:
 
     "threads" starts a thread for each wait, "asyncio" a task, "processes" a process. The time is that from the first
     start until the last wait has ended; the memory in bytes is that of all of them while they are open at once,
-    beyond what the program held before. A size whose time is expected to exceed `budget`, in seconds, is spared, and
-    one that takes three times as long is given up. So is one that would hold more than 256 MiB, or that cannot be
-    started: then `Sweep.unmeasured` says why. The event loop is free meanwhile. Cancelled, it leaves no process.
+    beyond what the program held before. From the third on, a size whose time is expected to exceed `budget`, in
+    seconds, is spared; one that takes three times as long is given up. What would hold more than 256 MiB, or cannot
+    be started, is not measured either: then `Sweep.unmeasured` says why. The event loop is free meanwhile. Cancelled,
+    it leaves no process.
     """
     from .page.numbers import size as in_bytes
     from .plots.runs import CannotRun, Progress, check_seconds
@@ -46,20 +43,22 @@ async def growth(sizes: Iterable[int] = SIZES, *, seconds: float = 0.05, budget:
     check_seconds("budget", budget)
     measured: dict[str, dict[int, Point]] = {way: {} for way in WAYS}
     unmeasured: dict[str, str] = {}
-    title = f"1 to {sizes[-1]:,} waits of {1000 * seconds:g} ms" if sizes[0] == 1 else f"Waits of {1000 * seconds:g} ms"
-    with Progress(title) as progress:
+    with Progress("how waits grow") as progress:
         for index, size in enumerate(sizes):
             for way, points in measured.items():
-                point, held = Point(()), estimate(points, size, "memory")
-                if held > _ROOM and way not in unmeasured:
-                    unmeasured[way] = f"{size:,} would hold {in_bytes(held)}"
-                if way not in unmeasured and within(budget, points, size):
-                    progress.show(f"{way}, waits = {size:,}", index / len(sizes))
-                    try:
-                        point = await _measured(way, size, seconds, _PATIENCE * budget)
-                    except CannotRun as why:
-                        unmeasured[way] = str(why)
-                points[size] = point
+                held = estimate(points, size, "memory")
+                if held > _ROOM:
+                    unmeasured.setdefault(way, f"{size:,} would hold {in_bytes(held)}")
+                known = index > 1  # two points tell how it grows
+                if way in unmeasured or (known and not within(budget, points, size)):
+                    points[size] = Point(())
+                    continue
+                progress.show(f"{way}, waits = {size:,}", index / len(sizes))
+                try:
+                    points[size] = await _measured(way, size, seconds, _PATIENCE * budget)
+                except CannotRun as why:
+                    unmeasured[way], points[size] = str(why), Point(())
+    title = f"{sizes[0]:,} to {sizes[-1]:,} waits of {1000 * seconds:g} ms"
     memory = "what all waits hold while they are open at once, beyond what the program held before"
     return Sweep(title, measured, budget, dict.fromkeys(sizes, seconds), "waits", unmeasured, memory)
 
@@ -211,7 +210,7 @@ def _wait(pipe: Any, seconds: float) -> None:
 
 
 def _main(way: str, size: str, seconds: str) -> None:
-    measure = {"sequential": _sequential, "threads": _threads, "asyncio": _asyncio, "processes": _processes}[way]
+    measure = globals()[f"_{way}"]
     started: list = []
     try:
         taken, held = measure(int(size), float(seconds), started)
