@@ -1,6 +1,7 @@
 """Work that keeps a processor busy, and two ways of running a job many times: in threads and in processes.
 
-Also the peer of an asynchronous client: URLs fetched in threads, with the standard library.
+Also the peer of an asynchronous client: URLs fetched in threads, with the standard library. And what else is measured
+of work: how late it makes the event loop, what a lock around it costs, what a new Python needs to begin.
 
 The functions can be imported, so that the workers of a process pool find them; a function that is defined in
 a notebook cannot be sent to them (only its name is sent, and in a worker `__main__` is another program).
@@ -22,7 +23,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 _START_SECONDS = 60  # a worker that has not started by then never will
@@ -150,23 +151,46 @@ class Processes:
         """Start the processes and wait until every one of them is ready."""
         if self._pool is not None:
             raise RuntimeError("these processes are started already: make another with processes(...)")
-        context = multiprocessing.get_context("spawn")  # a fork of a process with threads, such as a kernel, may hang
-        everybody = context.Barrier(self._workers)
-        self._pool = ProcessPoolExecutor(self._workers, context, initializer=everybody.wait, initargs=(_START_SECONDS,))
-        try:
-            with _ignored_interrupts():  # the processes inherit it: an interrupt is for us, who then end them
-                ready = [self._pool.submit(callable, self._job) for _ in range(self._workers)]
-            for future in ready:
-                future.result()
-        except BaseException:
-            self.__exit__()
-            raise
+        self._pool = _started(self._workers, self._job)
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         """End the processes; what they have not begun is dropped."""
         pool, self._pool = self._pool, None
         pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def process_pool(workers: int, job: Callable[..., Any] = int) -> Iterator[Executor]:
+    """Give a pool of `workers` processes that have started, and have imported what `job` needs.
+
+    At the end, what they have not begun is dropped. Where no process can be started, it says so, and the pool has one
+    thread instead.
+    """
+    try:
+        pool = _started(workers, job)
+    except (OSError, ImportError, RuntimeError) as error:  # what a system raises that refuses processes, or semaphores
+        print(f"No processes can be started here ({type(error).__name__}: {error}). One thread does their work.")
+        pool = ThreadPoolExecutor(1)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _started(workers: int, job: Callable[..., Any]) -> ProcessPoolExecutor:
+    context = multiprocessing.get_context("spawn")  # a fork of a process with threads, such as a kernel, may hang
+    everybody = context.Barrier(workers)
+    pool = ProcessPoolExecutor(workers, context, initializer=everybody.wait, initargs=(_START_SECONDS,))
+    try:
+        with _ignored_interrupts():  # the processes inherit it: an interrupt is for us, who then end them
+            ready = [pool.submit(callable, job) for _ in range(workers)]
+        for future in ready:
+            future.result()
+    except BaseException:
+        pool.shutdown(cancel_futures=True)
+        raise
+    return pool
 
 
 @contextmanager
@@ -194,6 +218,49 @@ async def fetch_in_threads(urls: Iterable[str], workers: int = 100) -> list[int]
         return await asyncio.to_thread(list, pool.map(_length, urls))
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+async def worst_lag(work: Callable[[], Any]) -> float:
+    """Call `work()`, await what it returns if it can be, and return how late the event loop was at worst, in seconds.
+
+    That is: how late the beats of a task came that beats every 5 ms.
+    """
+    import asyncio
+
+    late, pause = [0.0], 0.005
+
+    async def beat() -> None:
+        while True:
+            due = time.perf_counter() + pause
+            await asyncio.sleep(pause)
+            late.append(time.perf_counter() - due)
+
+    beating = asyncio.create_task(beat(), name="beat")
+    try:
+        await asyncio.sleep(2 * pause)
+        result = work()
+        if inspect.isawaitable(result):
+            await result
+        await asyncio.sleep(2 * pause)  # the beat that had to wait for the end of the work comes now
+    finally:
+        beating.cancel()
+        await asyncio.wait([beating])
+    return max(late)
+
+
+async def enter_often(lock: Any = None, rounds: int = 10_000) -> None:
+    """Enter and leave `lock`, an asynchronous context manager, `rounds` times; without one, do so with nothing."""
+    lock = lock or nullcontext()
+    for _ in range(rounds):
+        async with lock:
+            pass
+
+
+def new_python(code: str) -> None:
+    """Run `code` in a new Python, and wait for its end. Raises CalledProcessError if the code raises."""
+    import subprocess  # not needed by a process that computes
+
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, capture_output=True)
 
 
 def _length(url: str) -> int:
