@@ -436,3 +436,33 @@ async def wait_for_the_first_of_the_tasks(take, work, request_id, workers):
             task.cancel()
         await asyncio.gather(*under_way, return_exceptions=True)
     return results
+
+
+async def a_task_made_in_the_context(take, work, request_id, workers):
+    results = {}
+
+    async def serve_some():
+        while (request := await take()) is not None:
+            context = contextvars.copy_context()
+            context.run(request_id.set, request.id)
+            results[request.id] = await context.run(asyncio.create_task, _outcome(work, request))
+
+    await _workers(serve_some, workers)
+    return results
+
+
+async def in_batches(take, work, request_id, workers):
+    results, request = {}, True
+
+    async def serve_one(request):
+        request_id.set(request.id)
+        results[request.id] = await _outcome(work, request)
+
+    while request is not None:
+        batch = []
+        while len(batch) < workers and (request := await take()) is not None:
+            batch.append(request)
+        async with asyncio.TaskGroup() as group:
+            for each in batch:
+                group.create_task(serve_one(each))
+    return results
