@@ -13,6 +13,7 @@ from asynclab.taught import NOTEBOOKS, taught
 
 NAME = "07_performance_comparison_deeper"
 court = taught(NAME)
+VERSIONS = court.COURT[0][1].split()
 SEEN = {"yes": (True,), "no": (False,), "if": (True, False)}
 
 
@@ -22,19 +23,17 @@ def texts(kind):
 
 
 def test_each_claim_is_put_and_ruled_on_once_in_order():
-    asked = re.findall(r"^### Claim (\d+)\. “(.+)”$", texts("markdown").replace("`", ""), re.M)
-    assert [(int(number), claim.lower()) for number, claim in asked] == [
-        (number, claim.lower()) for number, (claim, _, _) in court.COURT.items()
-    ]
+    asked = re.findall(r"^### Claim (\d+\. )“(.+)”$", texts("markdown").replace("`", ""), re.M)
+    assert ["".join(each).lower() for each in asked] == [claim.lower() for claim, _, _ in court.COURT[1:]]
     assert [int(each) for each in re.findall(r"^\s*rule\((\d+),", texts("code"), re.M)] == list(range(1, 21))
 
 
-@pytest.mark.parametrize("number", court.COURT)
+@pytest.mark.parametrize("number", range(1, 21))
 def test_each_version_has_a_verdict_and_any_other_is_refused(number, monkeypatch, capsys):
     _, verdicts, condition = court.COURT[number]
-    assert len(verdicts.split()) == len(court.VERSIONS)
+    assert len(verdicts.split()) == len(VERSIONS)
     assert ("if" in verdicts.split()) == bool(condition)
-    for version, stored in zip(court.VERSIONS, verdicts.split(), strict=True):
+    for version, stored in zip(VERSIONS, verdicts.split(), strict=True):
         minor = int(version.removeprefix("3."))
         monkeypatch.setattr(court, "sys", SimpleNamespace(version_info=SimpleNamespace(minor=minor)))
         for word, seen in SEEN.items():
