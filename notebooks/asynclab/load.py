@@ -45,7 +45,7 @@ async def under_load(
     visits: Sequence[Visit],
     *,
     upstream: str,
-    visitors: int = 20,
+    visitors: int = 10,
     patience: float = 1.0,
 ) -> Load:
     """Host `service` in a process of its own, send it all of `visits`, and return what was measured.
@@ -67,7 +67,7 @@ async def under_load(
         await asked.all(f"http://127.0.0.1:{port}", visits, visitors)
         found = await _report(child, asked.right)
     return Load(
-        service.__name__, len(visits), visitors, asked.right, asked.seconds, tuple(sorted(asked.times)),
+        service, len(visits), visitors, asked.right, asked.seconds, tuple(sorted(asked.times)),
         {words: asked.errors[words] for words in sorted(asked.errors, key=rank)}, **found,
     )  # fmt: skip
 
@@ -76,7 +76,7 @@ async def under_load(
 class Load:
     """What a service did under load. As the last expression of a cell it shows a table."""
 
-    name: str
+    service: type
     requests: int
     visitors: int
     right: int  # answers
@@ -90,7 +90,7 @@ class Load:
 
     @property
     def rate(self) -> float:
-        """Right answers a second, until the last of them: a visitor that waits for nothing does not count."""
+        """Right answers a second, until the last of them: what is waited for in vain after that does not count."""
         return self.right / self.seconds if self.right else 0.0
 
     @property
@@ -121,7 +121,7 @@ class Load:
 
     @property
     def title(self) -> str:
-        return f"{self.name}: {self.requests} requests from {self.visitors} visitors"
+        return f"{self.service.__name__}: {self.requests} requests from {self.visitors} visitors"
 
     def text(self) -> str:
         """Return the table, and the errors that the service raised."""
@@ -142,7 +142,7 @@ class Load:
         return self.text()
 
     def __repr__(self) -> str:
-        return f"<Load of {self.name}: {self.right} of {self.requests} answers right>"
+        return f"<Load of {self.service.__name__}: {self.right} of {self.requests} answers right>"
 
 
 def rank(words: str) -> tuple[bool, bool, str]:

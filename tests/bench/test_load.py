@@ -104,10 +104,10 @@ def test_memory_is_that_of_the_service():
 
 def test_rate_and_percentiles():
     times = tuple(k / 100 for k in range(1, 201))
-    result = Load("Shop", 200, 4, 190, 0.5, times, {"said 502": 10}, 2048, 0, 0)
+    result = Load(Service, 200, 4, 190, 0.5, times, {"said 502": 10}, 2048, 0, 0)
     assert (result.rate, result.p50, result.p99) == (380, 1.0, 1.98)
     assert dict(result.rows())["one right answer every"] == "2.63 ms"
-    nothing = Load("Shop", 1, 1, 0, 0.0, (1.0,), {"said 502": 1}, 0, 0, 0)
+    nothing = Load(Service, 1, 1, 0, 0.0, (1.0,), {"said 502": 1}, 0, 0, 0)
     assert (nothing.rate, nothing.p99) == (0, 1.0)
     assert dict(nothing.rows())["one right answer every"] == "–"
 

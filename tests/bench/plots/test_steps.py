@@ -17,7 +17,7 @@ RULES = get_sanitize_patterns((notebook_file.ROOT / "tests/notebooks/nbval_sanit
 def load(seconds=0.2, slowest=1.0, errors=None, memory=20 << 20, left=4, right=100):
     errors = {} if errors is None else errors
     times = (0.01,) * right + (slowest,) * sum(errors.values())
-    return Load("Shop", len(times), 20, right, seconds, times, errors, memory, 0, left)
+    return Load(object, len(times), 20, right, seconds, times, errors, memory, 0, left)
 
 
 def repaired(**states):
