@@ -21,7 +21,7 @@ from typing import Any
 import aiohttp
 
 from .checking.packing import CannotBePacked, pack
-from .page.numbers import duration, size
+from .page.numbers import duration, ratio, size
 from .page.table import shorten, table
 from .services.process import Child, ServicesError
 
@@ -83,6 +83,7 @@ class Load:
     seconds: float  # from the first request to the last right answer
     times: tuple[float, ...]  # seconds of each request, the shortest first; of one without an answer, the patience
     errors: dict[str, int]  # how many requests ended otherwise, by what became of them
+    opened: int  # connections that the service opened, to whatever server
     memory: int  # bytes by which the process grew at most
     running: int  # requests that were still worked on when no visitor was left
     left: int  # connections that were still open when the service had ended
@@ -109,10 +110,11 @@ class Load:
     def rows(self, kinds: Iterable[str] = ()) -> Iterator[tuple[str, str]]:
         """Yield what was measured, and the value; of the errors, those of these `kinds`, else those there were."""
         yield "right answers", f"{self.right}"
-        # Not the rate: stored outputs are compared, and a bare number there is a count, which has to be the same.
+        # Neither the rate nor how many connections: bare numbers in an output are compared, and have to be the same.
         yield "one right answer every", duration(1 / self.rate) if self.right else "–"
         for kind in kinds or self.errors:
             yield kind, f"{self.errors.get(kind, 0)}"
+        yield "connections opened per request", ratio(self.opened / self.requests)
         yield "half of all within (p50)", duration(self.p50)
         yield "99 of 100 within (p99)", duration(self.p99)
         yield "memory grew by", size(self.memory)

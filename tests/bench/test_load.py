@@ -75,12 +75,12 @@ def no_residue():
 @pytest.mark.parametrize(
     ("visits", "right", "errors", "more"),
     [
-        (["a", "b", "c"] * 20, 60, {}, {"running": 0, "left": 0, "raised": []}),
+        (["a", "b", "c"] * 20, 60, {}, {"running": 0, "left": 0, "opened": 0, "raised": []}),
         ([("/a", "b"), ("/a", None), "b"], 1, {"wrong, and nothing says so": 2}, {}),
         (["never", "never", "a"], 1, {"no answer within 0.3 s": 2}, {"running": 2, "left": 0}),
         (["bad_gateway", "nothing/here"], 0, {"said 404": 1, "said 502": 1}, {"raised": []}),
         (["broken", "broken"], 0, {"said 500": 2}, {"raised": ["ZeroDivisionError: by hand"]}),
-        ([("/connected", None)] * 3, 3, {}, {"running": 0, "left": 3}),
+        ([("/connected", None)] * 3, 3, {}, {"running": 0, "left": 3, "opened": 3}),
         (["cancelled"] * 3, 0, {"no answer within 0.3 s": 3}, {"running": 3, "left": 0}),
         ([("/printed", None)] * 2, 2, {}, {}),
         (["bad_gateway", "never", ("/a", 1), "broken"], 0,
@@ -104,10 +104,11 @@ def test_memory_is_that_of_the_service():
 
 def test_rate_and_percentiles():
     times = tuple(k / 100 for k in range(1, 201))
-    result = Load(Service, 200, 4, 190, 0.5, times, {"said 502": 10}, 2048, 0, 0)
+    result = Load(Service, 200, 4, 190, 0.5, times, {"said 502": 10}, 300, 2048, 0, 0)
     assert (result.rate, result.p50, result.p99) == (380, 1.0, 1.98)
-    assert dict(result.rows())["one right answer every"] == "2.63 ms"
-    nothing = Load(Service, 1, 1, 0, 0.0, (1.0,), {"said 502": 1}, 0, 0, 0)
+    rows = dict(result.rows())
+    assert (rows["one right answer every"], rows["connections opened per request"]) == ("2.63 ms", "1.50x")
+    nothing = Load(Service, 1, 1, 0, 0.0, (1.0,), {"said 502": 1}, 0, 0, 0, 0)
     assert (nothing.rate, nothing.p99) == (0, 1.0)
     assert dict(nothing.rows())["one right answer every"] == "–"
 

@@ -18,7 +18,7 @@ from ..page.numbers import duration, size
 from ..page.table import shorten, table
 
 MOST = 8  # states: more columns would be too narrow for their names
-CLEARLY = 1.5  # times as good, or as bad, as one step before: less may be the machine's mood
+CLEARLY = 1.75  # times as good, or as bad, as one step before: less may be the machine's mood
 _BETTER, _WORSE, _ALIKE = style.BLUE, style.VERMILLION, "#C3CCD6"
 _KINDS = (  # of errors: the colour and the hatching of each that nothing says, in this order, …
     (style.VERMILLION, "////"), (style.ORANGE, "xxxx"), (style.PURPLE, "...."),
@@ -39,11 +39,12 @@ class _Measure(NamedTuple):
 
 _MEASURES = (
     _Measure("right answers a second", lambda load: load.rate, True, "{:,.0f}".format),
+    _Measure("connections opened", lambda load: load.opened, False, "{:,}".format),
     _Measure("99 of 100 within (p99)", lambda load: load.p99, False, duration),
     _Measure("memory grew by", lambda load: load.memory, False, size),
     _Measure("connections left open", lambda load: load.left, False, "{:,}".format),
 )
-_ERRORS_AT = 2  # the panel of the errors comes before the third of these
+_ERRORS_AT = 3  # the panel of the errors comes before the fourth of these
 
 
 def steps(title: str, states: Mapping[str, Load]) -> Steps:

@@ -18,7 +18,8 @@ import json  # noqa: E402
 import os  # noqa: E402
 import pickle  # noqa: E402
 import sys  # noqa: E402
-from typing import TextIO  # noqa: E402
+from collections.abc import Awaitable  # noqa: E402
+from typing import Any, TextIO  # noqa: E402
 
 import psutil  # noqa: E402
 from aiohttp import web  # noqa: E402
@@ -32,11 +33,17 @@ _FILES = 10_240  # connections and files that may be open at once, if the system
 
 
 class _Watch:
-    """Which requests are being served, and what the service raised that aiohttp then answers with 500."""
+    """What the service opens, which requests it serves, and what it raises that aiohttp then answers with 500."""
 
-    def __init__(self) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.opened = 0  # connections
+        self._connect, loop.create_connection = loop.create_connection, self._count
         self.serving: set[asyncio.Task] = set()
         self.raised: dict[str, None] = {}  # in words, each once
+
+    def _count(self, *args: Any, **options: Any) -> Awaitable[Any]:
+        self.opened += 1
+        return self._connect(*args, **options)
 
     @web.middleware
     async def around(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -54,7 +61,8 @@ class _Watch:
 
 async def main(packed: bytes, upstream: str, said: TextIO) -> None:
     """Host the service, saying what is to be said to `said`."""
-    over, watch, connections = asyncio.create_task(end_of_parent()), _Watch(), _connections()
+    over, connections = asyncio.create_task(end_of_parent()), _connections()
+    watch = _Watch(asyncio.get_running_loop())
     try:
         app = pickle.loads(packed)(upstream).app
         app.middlewares.append(watch.around)
@@ -69,7 +77,7 @@ async def main(packed: bytes, upstream: str, said: TextIO) -> None:
     said.write(json.dumps({"port": runner.addresses[0][1]}) + "\n")
     await over
     await asyncio.sleep(_SETTLE)
-    found = {"memory": max(0, _peak() - memory), "running": len(watch.serving)}
+    found = {"opened": watch.opened, "memory": max(0, _peak() - memory), "running": len(watch.serving)}
     for task in watch.serving:
         task.cancel()
     with contextlib.suppress(TimeoutError):

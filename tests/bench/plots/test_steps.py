@@ -14,10 +14,10 @@ from asynclab.plots.steps import MOST, steps
 RULES = get_sanitize_patterns((notebook_file.ROOT / "tests/notebooks/nbval_sanitize.cfg").read_text(encoding="utf-8"))
 
 
-def load(seconds=0.2, slowest=1.0, errors=None, memory=20 << 20, left=4, right=100):
+def load(seconds=0.2, slowest=1.0, errors=None, opened=900, memory=20 << 20, left=4, right=100):
     errors = {} if errors is None else errors
     times = (0.01,) * right + (slowest,) * sum(errors.values())
-    return Load(object, len(times), 20, right, seconds, times, errors, memory, 0, left)
+    return Load(object, len(times), 20, right, seconds, times, errors, opened, memory, 0, left)
 
 
 def repaired(**states):
@@ -52,7 +52,7 @@ def test_strict_comparison_sees_counts_and_no_measurement():
         return text
 
     first = compared(repaired(honest=honest()))
-    assert compared(repaired(honest=honest(seconds=7.7, slowest=0.512, memory=512))) == first
+    assert compared(repaired(honest=honest(seconds=7.7, slowest=0.512, opened=77, memory=512))) == first
     assert compared(repaired(honest=honest(left=5))) != first
     assert compared(repaired(honest=honest(errors={"said 502": 12}))) != first
 
