@@ -11,7 +11,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ async def growth(sizes: Iterable[int] = SIZES, *, seconds: float = 0.05, budget:
                     continue
                 progress.show(f"{way}, waits = {size:,}", index / len(sizes))
                 try:
-                    points[size] = await _measured(way, size, seconds, _PATIENCE * budget)
+                    points[size] = await measure_once(way, size, seconds, _PATIENCE * budget)
                 except CannotRun as why:
                     unmeasured[way], points[size] = str(why), Point(())
     title = f"{sizes[0]:,} to {sizes[-1]:,} waits of {1000 * seconds:g} ms"
@@ -63,8 +63,11 @@ async def growth(sizes: Iterable[int] = SIZES, *, seconds: float = 0.05, budget:
     return Sweep(title, measured, budget, dict.fromkeys(sizes, seconds), "waits", unmeasured, memory)
 
 
-async def _measured(way: str, size: int, seconds: float, patience: float) -> Point:
-    """Return what a process of its own measures: nothing after `patience` seconds. Raises CannotRun if it cannot."""
+async def measure_once(way: str, size: int, seconds: float, patience: float, program: Iterable[str] = ()) -> Point:
+    """Return what `program`, or else this file, measures in a process of its own.
+
+    That is a point without runs if it takes more than `patience` seconds. Raises CannotRun if it cannot.
+    """
     import asyncio
     import tempfile
 
@@ -72,7 +75,7 @@ async def _measured(way: str, size: int, seconds: float, patience: float) -> Poi
     from .plots.sweep import Point
 
     with tempfile.TemporaryFile() as said:
-        command = [sys.executable, "-P", __file__, way, str(size), str(seconds)]
+        command = [sys.executable, *(program or ("-P", __file__)), way, str(size), str(seconds)]
         try:
             process = _started(command, said)
         except OSError as error:
@@ -108,18 +111,19 @@ def _kill(process: Any) -> None:
     import contextlib
     import signal
 
-    with contextlib.suppress(OSError):
-        if hasattr(os, "killpg"):
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()  # what it started ends with it, when the pipes break
-    process.wait()
+    if process.poll() is None:
+        with contextlib.suppress(OSError):
+            if hasattr(os, "killpg"):
+                os.killpg(process.pid, signal.SIGKILL)
+            else:
+                process.kill()  # what it started ends with it, when the pipes break
+        process.wait()
 
 
 # ---- what the process does
 
 
-def _resident(pid: int | None = None, *, own: bool = False) -> int:
+def resident(pid: int | None = None, *, own: bool = False) -> int:
     """Return the bytes of memory that a process holds; with `own`, without what it shares with others."""
     import psutil
 
@@ -131,10 +135,10 @@ def _resident(pid: int | None = None, *, own: bool = False) -> int:
 
 
 def _sequential(size: int, seconds: float, started: list) -> tuple[float, int]:
-    base, began = _resident(), time.perf_counter()
+    base, began = resident(), time.perf_counter()
     for _ in range(size):
         time.sleep(seconds)
-    return time.perf_counter() - began, _resident() - base
+    return time.perf_counter() - began, resident() - base
 
 
 def _threads(size: int, seconds: float, started: list) -> tuple[float, int]:
@@ -149,14 +153,14 @@ def _threads(size: int, seconds: float, started: list) -> tuple[float, int]:
         gate.acquire()  # stays until it was counted, as one that waits longer would
 
     gate.acquire()
-    base, began = _resident(), time.perf_counter()
+    base, began = resident(), time.perf_counter()
     for _ in range(size):
         thread = Thread(target=wait, daemon=True)
         thread.start()
         started.append(thread)
     for _ in started:
         ended.get()
-    return time.perf_counter() - began, _resident() - base
+    return time.perf_counter() - began, resident() - base
 
 
 def _asyncio(size: int, seconds: float, started: list) -> tuple[float, int]:
@@ -164,10 +168,10 @@ def _asyncio(size: int, seconds: float, started: list) -> tuple[float, int]:
 
     async def main() -> tuple[float, int]:
         await asyncio.sleep(0.001)
-        base, began = _resident(), time.perf_counter()
+        base, began = resident(), time.perf_counter()
         started.extend(asyncio.create_task(asyncio.sleep(seconds)) for _ in range(size))
         await asyncio.sleep(0)  # now all of them wait
-        held = _resident() - base
+        held = resident() - base
         await asyncio.gather(*started)
         return time.perf_counter() - began, held
 
@@ -191,7 +195,7 @@ def _processes(size: int, seconds: float, started: list) -> tuple[float, int]:
         for here in ours:
             here.recv_bytes()
         taken = time.perf_counter() - began
-        return taken, sum(_resident(process.pid, own=True) for process in started)
+        return taken, sum(resident(process.pid, own=True) for process in started)
     finally:
         for process in started:
             process.kill()
@@ -209,17 +213,18 @@ def _wait(pipe: Any, seconds: float) -> None:
         return
 
 
-def _main(way: str, size: str, seconds: str) -> None:
-    measure = globals()[f"_{way}"]
+def report(measure: Callable, what: str, size: str, seconds: str) -> None:
+    """Print what `measure(size, seconds, started)` returns, or how many it had started when it failed; then exit."""
     started: list = []
     try:
         taken, held = measure(int(size), float(seconds), started)
         found = {"seconds": taken, "memory": max(held, 4096)}  # a page: memory is not counted more finely
     except (OSError, MemoryError, RuntimeError):
-        found = {"cannot": f"cannot start more than {len(started):,} {WAYS[way]} here"}
+        found = {"cannot": f"cannot start more than {len(started):,} {what} here"}
     print(json.dumps(found), flush=True)
     os._exit(0)  # ten thousand threads take their time to end
 
 
 if __name__ == "__main__":
-    _main(*sys.argv[1:])
+    _way, *_numbers = sys.argv[1:]
+    report(globals()[f"_{_way}"], WAYS[_way], *_numbers)

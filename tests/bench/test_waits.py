@@ -90,7 +90,7 @@ def test_what_would_take_too_long_or_hold_too_much_is_spared(monkeypatch):
         taken = {"sequential": size, "processes": size / 100}.get(way, 1) * seconds
         return Point((taken,), None, size * {"processes": 2**23}.get(way, 1))
 
-    monkeypatch.setattr(waits, "_measured", measured)
+    monkeypatch.setattr(waits, "measure_once", measured)
     result = grown(waits.SIZES)
     assert [size for way, size in asked if way == "sequential"] == [1, 10]
     assert [size for way, size in asked if way == "processes"] == [1, 10]
