@@ -61,7 +61,7 @@ async def under_load(
     try:
         packed, _ = pack(service)
     except CannotBePacked as reason:
-        raise LoadError(str(reason).replace("the process in which your function is checked", "its process")) from None
+        raise LoadError(str(reason)) from None
     asked = _Asked(patience)
     async with _hosted(pickle.dumps((sys.path, packed, upstream))) as (child, port):
         await asked.all(f"http://127.0.0.1:{port}", visits, visitors)

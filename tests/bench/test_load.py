@@ -151,7 +151,7 @@ class CannotOpen(Service):
         (Refuses, {"upstream": "there"}, LoadError, "the service cannot start: ValueError: nothing at there"),
         (CannotOpen, {}, LoadError, "the service cannot start: OSError: no disk"),
         (Leaves, {}, LoadError, "the service did not start: not today"),
-        (Locked, {}, LoadError, "`answer` uses `LOCK`, a `lock` .*taken into its process"),
+        (Locked, {}, LoadError, "`answer` uses `LOCK`, a `lock` .*taken into the process"),
         (Service("").answer, {}, TypeError, "service must be a class"),
         (Service, {"visitors": 0}, ValueError, "visitors must be a whole number of at least 1, not 0"),
         (Service, {"patience": float("nan")}, ValueError, "patience must be a time above 0"),

@@ -139,7 +139,7 @@ def _why(functions: list[types.FunctionType]) -> str:
                 kind = type(value).__name__
                 return (
                     f"`{function.__name__}` uses `{name}`, {_an(kind)} of this notebook that cannot be taken into the "
-                    "process in which your function is checked. Make one inside your function, or use what it is given."
+                    "process in which it runs. Make one inside your function, or use what it is given."
                 )
     return ""
 

@@ -10,12 +10,12 @@ import signal
 signal.signal(signal.SIGINT, signal.SIG_IGN)  # the Stop button signals the whole process group, and means the cell
 
 import asyncio  # noqa: E402
-import contextlib  # noqa: E402
 import json  # noqa: E402
 
 from aiohttp import web  # noqa: E402
 
 from . import api, mail, website  # noqa: E402
+from .descriptors import allow_many_files  # noqa: E402
 from .lifeline import end_of_parent  # noqa: E402
 from .record import Record  # noqa: E402
 
@@ -44,16 +44,5 @@ async def _serve(app: web.Application) -> int:
     return runner.addresses[0][1]
 
 
-def _allow_many_files() -> None:
-    """Lift the limit of open files (256 on macOS), each connection being one."""
-    with contextlib.suppress(ImportError, OSError, ValueError):
-        import resource
-
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        wanted = 10_240 if hard == resource.RLIM_INFINITY else min(10_240, hard)
-        if soft != resource.RLIM_INFINITY and soft < wanted:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-_allow_many_files()
+allow_many_files()
 asyncio.run(main())

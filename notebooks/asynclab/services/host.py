@@ -24,12 +24,12 @@ from typing import Any, TextIO  # noqa: E402
 import psutil  # noqa: E402
 from aiohttp import web  # noqa: E402
 
+from .descriptors import allow_many_files  # noqa: E402
 from .lifeline import end_of_parent  # noqa: E402
 from .middleware import Handler  # noqa: E402
 
 _SETTLE = 0.05  # seconds in which what is just ending may end
 _ENDING = 1.0  # seconds for the service to close what it has
-_FILES = 10_240  # connections and files that may be open at once, if the system allows: macOS begins with 256
 
 
 class _Watch:
@@ -103,18 +103,9 @@ def _peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
-def _allow_many_files() -> None:
-    with contextlib.suppress(ImportError, OSError, ValueError):
-        import resource
-
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        if soft < _FILES:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (_FILES if hard < 0 else min(_FILES, hard), hard))
-
-
 if __name__ == "__main__":
     said = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
     os.dup2(2, 1)  # what the service prints is none of our lines
-    _allow_many_files()
+    allow_many_files()
     sys.path[:], packed, upstream = pickle.load(sys.stdin.buffer)
     asyncio.run(main(packed, upstream, said))
