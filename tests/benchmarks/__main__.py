@@ -2,7 +2,8 @@
 
     python tests/benchmarks [--effort long|usual|quick|tiny] [section …]
 
-The sections: limiters, map, pipeline, processors, files, databases, trace, http, aggregator, scrapers, cpu, decisions.
+The sections: limiters, map, pipeline, processors, files, databases, trace, http, aggregator, scrapers, growth,
+cpu, decisions.
 The picture is build/benchmarks.png.
 """
 
@@ -20,6 +21,7 @@ import bounded_map
 import databases
 import decisions
 import files
+import growth
 import http_clients
 import picture
 import pipelines
@@ -42,6 +44,7 @@ MEASURES: dict[str, Callable[[str], bench.Section]] = {
     "http": http_clients.measure,
     "aggregator": aggregator.measure,
     "scrapers": scrapers.measure,
+    "growth": growth.measure,
     "cpu": processes.measure,
     "decisions": decisions.measure,
 }

@@ -27,6 +27,7 @@ PEERS = [
     "requests",
     "scrapy",
     "throttler",
+    "trio",
     "viztracer",
 ]
 SECTIONS = {
@@ -40,6 +41,7 @@ SECTIONS = {
     "http": "fetch_multiple_urls",
     "aggregator": "AsyncAPIAggregator",
     "scrapers": "AsyncWebScraper",
+    "growth": "asyncio",
     "cpu": "a pool, in chunks",
     "decisions": "predict",
 }
