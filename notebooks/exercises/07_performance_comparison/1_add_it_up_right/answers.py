@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 
 
 async def reads_before_it_waits(orders, price):
-    """Others wrote to it between your reading and your writing"""
+    """Was it written over meanwhile?"""
     totals = {}
 
     async def add(customer, item):
@@ -19,7 +19,7 @@ async def reads_before_it_waits(orders, price):
 
 
 async def reads_into_a_name_before_it_waits(orders, price):
-    """Wait for the price first, and then read the total"""
+    """Wait for the price first. Then read the total"""
     totals = defaultdict(int)
 
     async def add(customer, item):
@@ -34,7 +34,7 @@ async def reads_into_a_name_before_it_waits(orders, price):
 
 
 async def waits_once_more_in_between(orders, price):
-    """Others wrote to it between your reading and your writing"""
+    """Was it written over meanwhile?"""
     totals = {}
 
     async def add(customer, item):

@@ -7,10 +7,10 @@ from asynclab.checking.expect import (
     expect,
     expect_all_awaited,
     expect_cancelled,
+    expect_done_in,
     expect_no_error_lost,
     expect_nothing_left,
     expect_side_by_side,
-    often,
     said,
 )
 from asynclab.checking.work import JobError
@@ -31,18 +31,20 @@ async def check(add_up, world):
     given = list(orders)
 
     run = await world.watch(given, price.function, may_raise=JobError)
-    expect_cancelled(run)
+    expect_cancelled(run, price)
     if not run.cancelled and not failing:
         expect_all_awaited(run)
-        calls, asked = len(price.calls), count(number, "order")
-        expect(calls == number, f"`price` was called {often(calls)}, for {asked}. Ask once for each order.")
+        calls, asked = count(len(price.calls), "call"), count(number, "order")
+        expect(len(price.calls) == number, f"{asked}, and {calls} of `price`. Ask once for each order.")
         if number > 1:
             expect_side_by_side(price, number)
-        expect_no_error_lost(run)
+        expect_nothing_left(run)
         wanted: dict[str, int] = {}
         for customer, item in orders:
             wanted[customer] = wanted.get(customer, 0) + cents[item]
         expect_totals(run.value, wanted)
+        expect_no_error_lost(run)
+        expect_done_in(run, max((price.seconds[item] for item in items), default=0.0))
     for item in failing:
         expect(run.error, f"{price.call(item)} raised JobError, and you return {said(run.value)}. Let it get out.")
     expect_nothing_left(run)
@@ -54,11 +56,18 @@ def expect_totals(value, wanted):
     expect(isinstance(value, dict), f"Your function returned {said(value)}, not a dict of totals.")
     for customer, total in wanted.items():
         expect(customer in value, f"{customer!r} has an order, and is not in the dict. A total of 0 is one, too.")
-        what = f"{customer!r} has to pay {total}, and the total says {said(value[customer])}."
-        lost = type(value[customer]) is int and value[customer] < total
-        expect(value[customer] == total, f"{what} {LOST if lost else 'Add each price once.'}")
+        got = value[customer]
+        is_less = type(got) is int and got < total
+        why = MIXED if same_sum(value, wanted) else LOST if is_less else "Add each price once, in cents, as it is."
+        expect(got == total, f"{customer!r} has to pay {total}, and the total says {said(got)}. {why}")
     for customer in value:
         expect(customer in wanted, f"{said(customer)} has no order. Only customers who have one belong in the dict.")
 
 
-LOST = "Others wrote to it between your reading and your writing. Wait for the price first, and then read the total."
+def same_sum(value, wanted):
+    """Return whether no price is lost, though one may stand in the wrong total."""
+    return all(type(each) is int for each in value.values()) and sum(value.values()) == sum(wanted.values())
+
+
+LOST = "Was it written over meanwhile? Wait for the price first. Then read the total, add to it, and write it in one go."
+MIXED = "No price is lost, and one went to another customer. Keep each price with its order, whichever comes first."
