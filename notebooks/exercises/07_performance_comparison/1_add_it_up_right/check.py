@@ -69,5 +69,5 @@ def same_sum(value, wanted):
     return all(type(each) is int for each in value.values()) and sum(value.values()) == sum(wanted.values())
 
 
-LOST = "Was it written over meanwhile? Wait for the price first. Then read the total, add to it, and write it in one go."
+LOST = "Was it written over meanwhile? Wait for the price first. Then read the total, add to it, write it, in one go."
 MIXED = "No price is lost, and one went to another customer. Keep each price with its order, whichever comes first."
