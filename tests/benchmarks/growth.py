@@ -49,24 +49,7 @@ def _anyio(number: int, seconds: float, started: list) -> tuple[float, int]:
     return anyio.run(main)
 
 
-def _trio(number: int, seconds: float, started: list) -> tuple[float, int]:
-    import trio.lowlevel
-
-    async def main() -> tuple[float, int]:
-        await trio.sleep(0.001)
-        base, began = waits.resident(), time.perf_counter()
-        async with trio.open_nursery() as nursery:
-            for each in range(number):
-                nursery.start_soon(trio.sleep, seconds)
-                started.append(each)
-            await trio.lowlevel.checkpoint()
-            held = waits.resident() - base
-        return time.perf_counter() - began, held
-
-    return trio.run(main)
-
-
-PEERS: dict[str, Callable] = {"anyio": _anyio, "trio": _trio}
+PEERS: dict[str, Callable] = {"anyio": _anyio}
 
 
 async def once(way: str, number: int) -> Point:

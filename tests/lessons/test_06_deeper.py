@@ -7,7 +7,6 @@ the machine is.
 import asyncio
 import functools
 import gc
-import itertools
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
@@ -15,8 +14,8 @@ from contextvars import ContextVar
 import pytest
 
 from asynclab.taught import taught
-from virtual_time import play
-from watched import Watched, outcome
+from virtual_time import virtual
+from watched import at_every_await, outcome
 
 m = taught("06_best_practices_deeper")
 
@@ -25,42 +24,6 @@ HOUR = 3600
 
 class Poison(Exception):
     """What a job raises."""
-
-
-def virtual(test):
-    """Play an asynchronous test in virtual time; a coroutine that it forgets is a warning, and so an error."""
-
-    @functools.wraps(test)
-    def played(**arguments):
-        play(functools.partial(test, **arguments))
-        gc.collect()
-
-    return played
-
-
-async def cut(coroutine, first, times):
-    """Run `coroutine`, cancelled at its await number `first` and at the next ones, `times` in all.
-
-    Returns the error that got out, or None, and how often it was cancelled.
-    """
-    pauses, loop = itertools.count(1), asyncio.get_running_loop()
-    cancels = []
-
-    def on_pause(future):
-        if first <= next(pauses) < first + times:
-            cancels.append(loop.call_soon(task.cancel))
-
-    task = asyncio.ensure_future(Watched(coroutine, on_pause))
-    return await outcome(task), len(cancels)
-
-
-async def at_every_await(scene, times):
-    """Yield the error of each run of `scene()`, cut ever later, and whether it was cut; the last run is not."""
-    for first in itertools.count(1):
-        error, cancels = await cut(scene(), first, times)
-        yield error, bool(cancels)
-        if not cancels:
-            return
 
 
 # ---------------------------------------------------------------- own tasks

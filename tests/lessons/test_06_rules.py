@@ -9,7 +9,6 @@ import contextlib
 import functools
 import gc
 import heapq
-import itertools
 import sys
 import tracemalloc
 import warnings
@@ -22,8 +21,8 @@ from hypothesis import strategies as st
 
 from asynclab.taught import taught
 from limiter_scenes import often
-from virtual_time import play
-from watched import Watched, outcome
+from virtual_time import play, virtual
+from watched import at_every_await, outcome
 
 m = taught(6)
 
@@ -36,17 +35,6 @@ class Poison(Exception):
 
 class Stop(BaseException):
     """What no `except Exception` catches."""
-
-
-def virtual(test):
-    """Play an asynchronous test in virtual time, which sees what is left; it may forget no coroutine."""
-
-    @functools.wraps(test)
-    def played(**arguments):
-        play(functools.partial(test, **arguments))
-        gc.collect()
-
-    return played
 
 
 def now():
@@ -67,22 +55,6 @@ async def got(awaitable):
         return await awaitable
     except BaseException as error:
         return type(error)
-
-
-async def at_every_await(scene, times):
-    """Yield the error of each run of `scene()`, and whether it was cut, each time later: at `times` awaits in a row."""
-    loop = asyncio.get_running_loop()
-    for first in itertools.count(1):
-        pauses, cancels = itertools.count(1), []
-
-        def on_pause(future, first=first, pauses=pauses, cancels=cancels):
-            if first <= next(pauses) < first + times:
-                cancels.append(loop.call_soon(asyncio.current_task().cancel))
-
-        error = await outcome(asyncio.ensure_future(Watched(scene(), on_pause)))
-        yield error, bool(cancels)
-        if not cancels:
-            return
 
 
 # ---------------------------------------------------------------- 2. what is caught

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
+import gc
 import math
 import selectors
 from collections import deque
@@ -162,3 +164,14 @@ def _end(loop: VirtualLoop) -> None:
         with contextlib.suppress(BaseException):  # a SystemExit goes through each task that waits for another
             loop.run_forever()
     loop.close()
+
+
+def virtual(test: Callable[..., Coroutine]) -> Callable[..., None]:
+    """Play an asynchronous test, which may forget no coroutine: that is a warning, and so an error."""
+
+    @functools.wraps(test)
+    def played(**arguments: Any) -> None:
+        play(functools.partial(test, **arguments))
+        gc.collect()
+
+    return played

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+import itertools
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 
 
@@ -32,3 +33,24 @@ async def outcome(task: asyncio.Future) -> BaseException | None:
     """Wait until `task` has ended; return what it raised, a `CancelledError` if it was cancelled, or None."""
     await asyncio.wait([task])
     return asyncio.CancelledError() if task.cancelled() else task.exception()
+
+
+async def at_every_await(
+    scene: Callable[[], Coroutine], times: int = 1
+) -> AsyncIterator[tuple[BaseException | None, bool]]:
+    """Yield the error of each run of `scene()`, and whether it was cut, each time later: at `times` awaits in a row.
+
+    The last run is not cut.
+    """
+    loop = asyncio.get_running_loop()
+    for first in itertools.count(1):
+        pauses, cancels = itertools.count(1), []
+
+        def on_pause(future: object, first=first, pauses=pauses, cancels=cancels) -> None:
+            if first <= next(pauses) < first + times:
+                cancels.append(loop.call_soon(asyncio.current_task().cancel))
+
+        error = await outcome(asyncio.ensure_future(Watched(scene(), on_pause)))
+        yield error, bool(cancels)
+        if not cancels:
+            return

@@ -27,7 +27,6 @@ PEERS = [
     "requests",
     "scrapy",
     "throttler",
-    "trio",
     "viztracer",
 ]
 SECTIONS = {
