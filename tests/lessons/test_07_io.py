@@ -101,6 +101,6 @@ def test_a_server_that_says_nothing_is_given_up(monkeypatch):
             assert [isinstance(each, TimeoutError) for each in caught.value.exceptions] == [True]
 
     genuine, fetch = aiohttp.ClientTimeout, chapter.urlopen
-    monkeypatch.setattr(aiohttp, "ClientTimeout", lambda total, sock_read: genuine(total, sock_read=sock_read / 50))
+    monkeypatch.setattr(aiohttp, "ClientTimeout", lambda **limits: genuine(**{k: v / 50 for k, v in limits.items()}))
     monkeypatch.setattr(chapter, "urlopen", lambda url, timeout: fetch(url, timeout=timeout / 50))
     asyncio.run(main())
