@@ -83,6 +83,7 @@ class _Api:
             ("/users/{id}", self.user, both),
             ("/users/{id}/orders", self.orders, both),
             ("/users/{id}/preferences", self.preferences, both),
+            ("/prices/{item}", self.price, both),
             ("/ws/echo", chat.echo, "GET"),
             ("/ws/chat", self.room.chat, "GET"),
             ("/mail/messages", self.messages, "GET HEAD"),
@@ -323,6 +324,12 @@ class _Api:
     async def preferences(self, request: web.Request) -> web.Response:
         """Give one person's preferences."""
         return self._person(request, "preferences")
+
+    async def price(self, request: web.Request) -> web.Response:
+        """Quote an item's price, from 80 to 120, which rises and falls each time that a client asks."""
+        item, visit = request.match_info["item"], request[VISIT]
+        turn, start = visit.client.asked[visit.path, _key(request)], random.Random(item).uniform(0, math.tau)
+        return answer({"item": item, "price": round(100 + 20 * math.sin(start + turn), 2)})
 
     async def messages(self, request: web.Request) -> web.Response:
         """List the mail that arrived, the latest 1,000."""
