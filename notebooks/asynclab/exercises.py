@@ -18,6 +18,7 @@ from pathlib import Path
 from .checking.card import Outcome
 from .checking.exercise import Exercise
 from .checking.progress import Report, status_of, store
+from .taught import BESIDE
 
 __all__ = ["Exercise", "Outcome", "all_exercises", "exercise", "progress"]
 
@@ -62,7 +63,7 @@ def progress(*, reset: bool = False) -> Report:
 
 def _title(chapter: int) -> str:
     """Return the heading of a chapter's notebook."""
-    [path] = (path for path in _NOTEBOOKS.glob(f"{chapter:02}_*.ipynb") if not path.stem.endswith("_deeper"))
+    [path] = (path for path in _NOTEBOOKS.glob(f"{chapter:02}_*.ipynb") if not path.stem.endswith(BESIDE))
     cells = json.loads(path.read_text("utf-8"))["cells"]
     return "".join(cells[0]["source"]).partition("\n")[0].removeprefix("# ")
 

@@ -21,6 +21,7 @@ from types import ModuleType
 from typing import NamedTuple
 
 TAG = "system"
+BESIDE = ("_deeper", "_project")  # ends the name of a notebook that stands beside its chapter's
 NOTEBOOKS = Path(__file__).resolve().parents[1]
 
 
@@ -59,9 +60,9 @@ def taught(chapter: int | str, folder: Path = NOTEBOOKS) -> ModuleType:
 
 
 def _notebook(chapter: int | str, folder: Path) -> Path:
-    """Return the path of a notebook; a chapter's own comes before what goes deeper."""
+    """Return the path of a notebook; a chapter's own comes before those beside it."""
     name = f"{chapter:02}_*" if isinstance(chapter, int) else chapter
-    found = sorted(folder.glob(f"{name}.ipynb"), key=lambda path: path.stem.endswith("_deeper"))
+    found = sorted(folder.glob(f"{name}.ipynb"), key=lambda path: path.stem.endswith(BESIDE))
     if not found:
         there = ", ".join(sorted(each.stem for each in folder.glob("*.ipynb"))) or "none"
         raise FileNotFoundError(f"no notebook is called {name}; there are {there}")

@@ -19,6 +19,7 @@ from urllib.parse import unquote
 from nbformat import NotebookNode
 
 import notebook_file
+from asynclab.taught import BESIDE
 from minutes import load_of
 
 CELLS = (25, 60)  # a sitting
@@ -28,21 +29,20 @@ PROSE = (0.4, 0.6)  # share of the cells
 LINES, LINES_OF_MOST, LINES_MEDIAN = 25, 10, 3  # of a code cell: at most, of nine in ten, of half of them
 COLUMNS = 100  # of a line of code
 SETUP_LINES = 6
-GOALS, GOALS_OF_DEEPER = (3, 5), (2, 5)  # after "You will be able to"
+GOALS, GOALS_BESIDE = (3, 5), (2, 5)  # after "You will be able to"
 PREDICTIONS, PREDICTIONS_OF_SHORTER = 3, 1
 MINUTES = 0.15  # the share by which the minutes promised may differ from those counted
 BYTES = 1_000_000
 ALT = 15  # characters
 
-OWN_TAGS = {"system", "exercise", "check", "slider"}
+OWN_TAGS = {"system", "exercise", "check", "slider", "card"}
 NBVAL_TAGS = {"nbval-skip", "nbval-ignore-output", "nbval-check-output"}  # not nbval-raises-exception
 
-DEEPER = "_deeper"  # ends the name of a notebook with what a chapter lets its readers skip
-# Words that a heading must contain, and the chapters in which one must; of what goes deeper, only a summary is asked.
+# Words that a heading must contain, and the chapters in which one must. Beside a chapter, only a summary is asked.
 HEADINGS = {
     "summary": range(11),
     "common mistakes": range(1, 11),
-    "exercises": range(1, 11),
+    "exercises": (*range(1, 8), 9, 10),  # those of 8 are a project, in a notebook of its own
     "quiz": range(1, 11),
     "the guide says": range(1, 9),  # 09 and 10 are about what the guide leaves out
 }
@@ -79,14 +79,14 @@ class Notebook:
         return int(self.path.name[:2]) if re.match(r"\d\d_", self.path.name) else -1
 
     @property
-    def is_deeper(self) -> bool:
-        """Whether it holds what a chapter lets its readers skip."""
-        return self.path.stem.endswith(DEEPER)
+    def is_beside(self) -> bool:
+        """Whether it stands beside a chapter: what its readers may skip, or a project to build from it."""
+        return self.path.stem.endswith(BESIDE)
 
     @property
     def is_shorter(self) -> bool:
         """Whether it may be shorter than a chapter, and have fewer parts."""
-        return self.is_deeper or self.number == 0
+        return self.is_beside or self.number == 0
 
     @property
     def cells(self) -> tuple[int, int]:
@@ -102,9 +102,12 @@ class Notebook:
 
     @property
     def glances(self) -> list[NotebookNode]:
-        """The code cells that a glance must take in. Chapter 5's systems, and the guide's, are to be read whole."""
+        """The code cells that a glance must take in. Chapter 5's systems, and the guide's, are to be read whole.
+
+        A card is eight lines and its timeline, by a rule of its own: see tests/lessons/test_08_cards.py.
+        """
         if self.number != 5:
-            return self.code
+            return [cell for cell in self.code if "card" not in _tags(cell)]
         return [
             cell for cell in self.code if "system" not in _tags(cell) and not re.search(r"^class ", cell.source, re.M)
         ]
@@ -167,7 +170,7 @@ def opening(notebook: Notebook) -> list[str]:
     head = "\n\n".join(cell.source for cell in notebook.content.cells[:5] if cell.cell_type == "markdown")
     goals = re.search(r"you will be able to[^\n]*\n\s*((?:^[ \t]*(?:[-*]|\d+\.)[ \t]+.+\n?)+)", head, re.I | re.M)
     count = len(re.findall(r"^(?:[-*]|\d+\.)[ \t]", goals[1], re.M)) if goals else 0
-    least, most = GOALS_OF_DEEPER if notebook.is_deeper else GOALS
+    least, most = GOALS_BESIDE if notebook.is_beside else GOALS
     if not least <= count <= most:
         complaints.append(f"near the top, 'You will be able to' and a list of {least} to {most}, not {count}")
     if "prerequisites" not in head.lower():
@@ -176,13 +179,13 @@ def opening(notebook: Notebook) -> list[str]:
 
 
 def _neighbours(notebook: Notebook) -> set[str]:
-    """Return the notebooks to which one must lead: the chapters beside it, and its chapter or what goes deeper."""
+    """Return the notebooks to which one must lead: the chapters before and after it, and its own or what stands beside it."""
     folder, number = notebook.path.parent, notebook.number
-    chapters = {path.name: int(path.name[:2]) for path in folder.glob("[0-9]*.ipynb") if not path.stem.endswith(DEEPER)}
-    if notebook.is_deeper:
+    chapters = {path.name: int(path.name[:2]) for path in folder.glob("[0-9]*.ipynb") if not path.stem.endswith(BESIDE)}
+    if notebook.is_beside:
         return {name for name, chapter in chapters.items() if chapter in (number, number + 1)}
     beside = {name for name, chapter in chapters.items() if abs(chapter - number) == 1}
-    return beside | {path.name for path in folder.glob(f"{number:02}_*{DEEPER}.ipynb")}
+    return beside | {path.name for path in folder.glob(f"{number:02}_*.ipynb") if path.stem.endswith(BESIDE)}
 
 
 def setup_and_end(notebook: Notebook) -> list[str]:
@@ -206,7 +209,7 @@ def parts(notebook: Notebook) -> list[str]:
     complaints = [
         f"a heading with the words {words!r}"
         for words, chapters in HEADINGS.items()
-        if notebook.number in chapters and not (notebook.is_deeper and words != "summary")
+        if notebook.number in chapters and not (notebook.is_beside and words != "summary")
         if not any(words in text for text in found)
     ]
     predictions = sum(len(re.findall(r"\*\*Predict", cell.source)) for cell in notebook.prose)
@@ -217,7 +220,7 @@ def parts(notebook: Notebook) -> list[str]:
         opened, closed = (len(re.findall(tag, cell.source)) for tag in ("<details", "</details>"))
         if opened != closed:
             complaints.append(f"cell {cell.id!r}: {opened} <details> but {closed} </details>")
-    sliders = notebook.number in SLIDER_CHAPTERS and not notebook.is_deeper
+    sliders = notebook.number in SLIDER_CHAPTERS and not notebook.is_beside
     if sliders and not any("slider" in _tags(cell) for cell in notebook.code):
         complaints.append("a cell tagged 'slider'")
     exercises = [i for i, cell in enumerate(notebook.code) if "exercise" in _tags(cell)]
