@@ -449,7 +449,11 @@ def _broken(notebook: Notebook, target: str) -> str:
         return f"the link {target!r} leads to no file"
     if not fragment or path.suffix != ".ipynb":
         return ""
-    anchors = load(path).anchors() if file else notebook.anchors()
+    there = load(path) if file else notebook
+    if fragment.startswith("cell-id="):  # JupyterLab's link to a cell, which nbconvert follows, too
+        found = any(f"cell-id={cell.id}" == fragment for cell in there.content.cells)
+        return "" if found else f"the link {target!r} leads to no cell"
+    anchors = there.anchors()
     return "" if fragment in anchors else f"the link {target!r} leads to no heading; there are {sorted(anchors)}"
 
 
