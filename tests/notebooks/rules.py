@@ -179,7 +179,7 @@ def opening(notebook: Notebook) -> list[str]:
 
 
 def _neighbours(notebook: Notebook) -> set[str]:
-    """Return the notebooks to which one must lead: the chapters before and after it, and its own or what stands beside it."""
+    """Return the notebooks to which one must lead: the chapters before and after it, and what is beside it."""
     folder, number = notebook.path.parent, notebook.number
     chapters = {path.name: int(path.name[:2]) for path in folder.glob("[0-9]*.ipynb") if not path.stem.endswith(BESIDE)}
     if notebook.is_beside:
