@@ -1,0 +1,21 @@
+"""'coroutine' object is not subscriptable
+Also: 'coroutine' object is not iterable
+Also: 'coroutine' object has no attribute '…'
+
+Means: This is the coroutine, not its result: an `await` is missing. The coroutine has not even begun to run.
+Cure: [a call makes a coroutine; await runs it](01_basic_async_await.ipynb#cell-id=calling-takeaway)
+"""
+
+import asyncio
+
+
+async def fetch_user():
+    return {"name": "Ada"}
+
+
+async def main():
+    user = fetch_user()
+    print(user["name"])
+
+
+asyncio.run(main())

@@ -1,0 +1,21 @@
+"""This event loop is already running
+Also: Cannot run the event loop while another loop is running
+
+Means: `run_until_complete` runs the loop until something is done, but this code is called by that very loop. So it
+would have to wait for itself.
+Cure: [await it: the loop runs already](00_start_here.ipynb#cell-id=top-level-await)
+"""
+
+import asyncio
+
+
+async def hello():
+    return "hello"
+
+
+async def main():
+    loop = asyncio.get_running_loop()
+    print(loop.run_until_complete(hello()))
+
+
+asyncio.run(main())

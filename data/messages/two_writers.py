@@ -1,0 +1,21 @@
+"""database is locked
+
+Means: SQLite lets one connection write at a time. Another one held the lock for longer than this one was ready to wait.
+Cure: [short transactions, and try again on the loop](04_async_context_managers.ipynb#cell-id=patience)
+"""
+
+import asyncio
+import tempfile
+
+import aiosqlite
+
+
+async def main():
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/shop.db"
+        async with aiosqlite.connect(path) as first, aiosqlite.connect(path, timeout=0.1) as second:
+            await first.execute("BEGIN IMMEDIATE")
+            await second.execute("BEGIN IMMEDIATE")
+
+
+asyncio.run(main())
