@@ -14,7 +14,7 @@ async def wait_for(task):
 
 
 async def main():
-    task = asyncio.create_task(asyncio.sleep(0.1, "done"))
+    task = asyncio.create_task(asyncio.sleep(10, "done"))
     await asyncio.to_thread(asyncio.run, wait_for(task))
 
 

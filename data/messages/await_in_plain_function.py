@@ -5,6 +5,7 @@ Means: A plain function cannot pause, so it cannot await. Python refuses the who
 Cure: [make it async def, or hand the coroutine to the loop](01_basic_async_await_deeper.ipynb#cell-id=calling)
 """
 
+
 async def fetch():
     return "data"
 

@@ -1,7 +1,7 @@
 """database is locked
 
 Means: SQLite lets one connection write at a time. Another one held the lock for longer than this one was ready to wait.
-Cure: [short transactions, and try again on the loop](04_async_context_managers.ipynb#cell-id=patience)
+Cure: [wait for the lock on the loop: try again](04_async_context_managers.ipynb#cell-id=patience)
 """
 
 import asyncio

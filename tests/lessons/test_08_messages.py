@@ -14,6 +14,7 @@ import pytest
 from asynclab import messages as module
 from asynclab.messages import FOLDER, cause, known, messages
 from asynclab.services import postgresql
+from asynclab.tracing import replay
 
 NOTEBOOKS = FOLDER.parents[1] / "notebooks"
 EVERY = known()
@@ -69,6 +70,7 @@ def test_nothing_is_left(provoked):
 def test_the_table_is_the_same_on_every_python_but_for_what_each_says(provoked):
     table, _, _ = provoked
     html = table._repr_mimebundle_()["text/html"]
+    assert (module._BEGIN, module._END) == (replay._BEGIN, replay._END)  # which nbval_sanitize.cfg knows
     said = re.compile(f"{re.escape(module._BEGIN)}(.*?){re.escape(module._END)}")
     assert len(said.findall(html)) == len(EVERY) >= 20
     assert not re.search(r"site-packages|[/\\]asyncio[/\\]|0x[0-9a-f]", html)
