@@ -164,7 +164,7 @@ async def patience_for_the_report_too(sources, fetch, report, rate, patience=1.0
 
 
 async def late_ones_end_everything(sources, fetch, report, rate, patience=1.0):
-    """A source that is to be skipped ended everything"""
+    """is to be skipped ended everything"""
 
     async def visit(source):
         async with asyncio.timeout(patience):
@@ -178,7 +178,7 @@ async def late_ones_end_everything(sources, fetch, report, rate, patience=1.0):
 
 
 async def without_value_errors(sources, fetch, report, rate, patience=1.0):
-    """A source that is to be skipped ended everything"""
+    """is to be skipped ended everything"""
     await _poll(sources, rate, lambda source: _visit(source, fetch, report, patience, (aiohttp.ClientError, OSError)))
 
 
