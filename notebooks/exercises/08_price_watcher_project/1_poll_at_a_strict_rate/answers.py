@@ -93,6 +93,24 @@ async def planned_from_now_if_late(sources, fetch, report, rate, patience=1.0):
             await asyncio.sleep(due - loop.time())
 
 
+async def leaves_out_who_is_still_visited(sources, fetch, report, rate, patience=1.0):
+    """s later it had not begun"""
+    visited = set()
+
+    async def visit(source):
+        visited.add(source)
+        try:
+            await _visit(source, fetch, report, patience)
+        finally:
+            visited.discard(source)
+
+    async with asyncio.TaskGroup() as group:
+        for source in itertools.cycle(sources):
+            if source not in visited:
+                group.create_task(visit(source))
+            await asyncio.sleep(1 / rate)
+
+
 async def failed_ones_again_at_once(sources, fetch, report, rate, patience=1.0):
     """too soon"""
 
