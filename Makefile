@@ -21,7 +21,7 @@ define install
 endef
 
 .DELETE_ON_ERROR:
-.PHONY: help lab test lint format render browser bench soak lock
+.PHONY: help lab test lint format render browser bench soak sheet lock
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -50,7 +50,7 @@ render: .venv/installed  ## execute the notebooks that changed and store their o
 	$(BIN)/python tests/tools/render.py
 
 browser: .venv/installed-browser  ## run every notebook in a real JupyterLab; pictures in build/browser
-	$(BIN)/python -m pytest -o addopts= tests/browser/lab.py
+	$(BIN)/python -m pytest -o addopts= -o python_files='*.py' tests/browser
 
 bench: .venv/installed-benchmarks  ## measure the code beside its peers: a table, and a picture in build (EFFORT=quick)
 	$(BIN)/python tests/benchmarks --effort $(or $(EFFORT),usual)
@@ -58,6 +58,9 @@ bench: .venv/installed-benchmarks  ## measure the code beside its peers: a table
 soak: .venv/installed  ## run what only repeats or loads, weekly: every chapter busy, hurried, ten times at once, each cell twice
 	$(BIN)/python -m pytest -o addopts= -o python_files='*.py' tests/soak
 	$(BIN)/python -m pytest -n 0 -m soak tests
+
+sheet: .venv/installed-browser  ## print the cheat sheet, the patterns of notebook 8 on one page: build/sheet.html, build/sheet.pdf
+	@$(BIN)/python docs/sheet.py
 
 lock:  ## write the lock files anew from pyproject.toml (UPGRADE=--upgrade for newer versions); needs uv
 	$(COMPILE) pyproject.toml --output-file requirements.txt
