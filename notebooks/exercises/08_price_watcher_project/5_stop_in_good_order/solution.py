@@ -4,7 +4,7 @@ import asyncio
 
 
 async def run(stop, watch_prices, send_mails, close, pause=1.0, grace=5.0):
-    """Watch and send until `stop` is set; then send what is left, for so long at most, and close."""
+    """Watch and send until `stop` is set; then send what is left within the grace, and close."""
 
     async def send_again_and_again():
         while True:
