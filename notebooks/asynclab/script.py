@@ -17,14 +17,17 @@ def write_script(path: str | Path, functions: Sequence[Callable], title: str = "
     The script holds the imports, functions, classes and assignments of every cell, or file, in which one of
     `functions` was defined, in this order; what else such a cell does at its top level is left out, and so is an
     assignment that awaits. Names that come from other cells are not found: the script would raise NameError.
-    Raises ValueError if the source of a function is not known.
+    Raises ValueError if the source of a function is not known, or does not define it with `def` at its top level.
     """
     imports: set[str] = set()
     parts: dict[str, None] = {}  # in order, each once: two functions may come from the same cell
     for function in functions:
         source = _whole_source(function)
         lines = source.splitlines()
-        for node in compile(source, "cell", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT).body:
+        body = compile(source, "cell", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT).body
+        if function.__name__ not in {getattr(node, "name", "") for node in body}:
+            raise ValueError(f"{function.__qualname__} has no name of its own in a cell: define it there with `def`")
+        for node in body:
             if isinstance(node, ast.Import | ast.ImportFrom):
                 imports |= _single_imports(node)
             elif isinstance(node, _KEPT) and not (isinstance(node, _KEPT[3:]) and _awaits(node)):
@@ -39,7 +42,7 @@ def write_script(path: str | Path, functions: Sequence[Callable], title: str = "
 def _whole_source(function: Callable) -> str:
     """Return the source of the cell, or the file, in which `function` was defined."""
     try:
-        return "".join(inspect.findsource(function)[0])
+        return "".join(inspect.findsource(inspect.unwrap(function))[0])  # a decorator may be defined elsewhere
     except (OSError, TypeError) as error:
         name = getattr(function, "__name__", repr(function))
         raise ValueError(f"the source of {name} is not known ({error}): define it in a cell with `def`") from None
@@ -52,10 +55,12 @@ def _single_imports(node: ast.Import | ast.ImportFrom) -> set[str]:
     return {ast.unparse(ast.ImportFrom(node.module, [name], node.level)) for name in node.names}
 
 
-def _import_order(line: str) -> tuple[bool, bool, str]:
-    """Sort the standard library first, then `import a` before `from a import b`, then by name."""
-    return line.split()[1].partition(".")[0] not in sys.stdlib_module_names, line.startswith("from"), line
+def _import_order(line: str) -> tuple[int, bool, str]:
+    """Sort `__future__` first, then the standard library, `import a` before `from a import b`, then by name."""
+    module = line.split()[1].partition(".")[0]
+    place = 0 if module == "__future__" else 1 if module in sys.stdlib_module_names else 2
+    return place, line.startswith("from"), line
 
 
 def _awaits(node: ast.AST) -> bool:
-    return any(isinstance(each, ast.Await) for each in ast.walk(node))
+    return any(isinstance(each, ast.Await) or getattr(each, "is_async", False) for each in ast.walk(node))

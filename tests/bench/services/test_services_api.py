@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
@@ -296,6 +297,20 @@ def test_people_are_those_of_the_tables(web):
     for path in ("/users/100", "/users/x", "/users/100/orders", "/users/201/preferences"):
         reply = ask(web.api + path)
         assert reply.status == 404 and "101 to 200" in reply.json["error"]
+
+
+def test_prices_rise_and_fall_from_turn_to_turn_of_each_client(web, me):
+    def quotes(item, client, count):
+        replies = [ask(web.url(f"/prices/{item}", client=client)).json for _ in range(count)]
+        assert all(set(reply) == {"item", "price"} and reply["item"] == item for reply in replies)
+        return [reply["price"] for reply in replies]
+
+    tea = quotes("tea", f"{me} 1", 20)
+    assert quotes("tea", f"{me} 2", 8) + quotes("tea", f"{me} 2", 12) == tea
+    assert quotes("milk", f"{me} 1", 20) != tea
+    assert all(80 <= price <= 120 for price in tea) and min(tea) < 85 and max(tea) > 115
+    falls = [turn for turn, (old, new) in enumerate(pairwise(tea)) if new < 90 <= old]
+    assert len(falls) == 3, "in twenty turns, an alarm at 90 is heard three times"
 
 
 def test_the_tables_are_what_the_script_writes(tmp_path):
