@@ -14,7 +14,6 @@ import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
-from math import inf
 from pathlib import Path
 
 import mistune
@@ -23,11 +22,9 @@ from nbformat import NotebookNode
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
-from pygments.token import Comment, Punctuation, String
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOK = ROOT / "notebooks" / "08_patterns_summary.ipynb"
-COLUMNS = 55  # letters of code in a line: a third of A4, in 6 points, set a little tight
 
 
 class _Inline(mistune.HTMLRenderer):
@@ -119,55 +116,14 @@ def _html(every: list[Card]) -> Iterator[str]:
 
 
 def _marked(code: str) -> str:
-    """Return code as HTML: lines no wider than a column, keywords bold, comments italic, empty lines half as high."""
-    narrow = "\n".join(part for line in code.splitlines() for part in _broken(line))
-    html = highlight(narrow, PythonLexer(), HtmlFormatter(nowrap=True)).rstrip("\n")
-    return html.replace("\n\n", '\n<span class="gap">\n</span>')
-
-
-def _broken(line: str) -> list[str]:
-    """Return a line in parts that fit the column, broken where a person would. Raises ValueError if nothing helps."""
-    if len(line) <= COLUMNS:
-        return [line]
-    indent = line[: -len(line.lstrip())]
-    if comment := "".join(text for kind, text in PythonLexer().get_tokens(line) if kind in Comment):
-        return [indent + comment, *_broken(line.removesuffix(comment).rstrip())]
-    breaks = list(_breaks(line))
-
-    def best(start: int) -> tuple[float, list[str]]:
-        lead = indent + "    " if start else ""
-        if len(lead + line[start:]) <= COLUMNS:
-            return 0, [lead + line[start:]]
-        ways = [(inf, [line])]
-        for place, price in breaks:
-            part = (lead + line[start:place]).rstrip()
-            if place > start and len(part) <= COLUMNS:
-                further, rest = best(place)
-                ways.append((price + further, [part, *rest]))
-        return min(ways, key=lambda way: way[0])
-
-    price, parts = best(0)
-    if price == inf:
-        raise ValueError(f"a line does not fit the column of {COLUMNS} letters: {line}")
-    return parts
-
-
-def _breaks(line: str) -> Iterator[tuple[int, float]]:
-    """Yield where a line may be broken, always inside brackets, and the price: inside few, and late, is best."""
-    place = depth = in_text = 0
-    for kind, text in PythonLexer().get_tokens(line):
-        if kind in String.Interpol:
-            in_text += text.count("{") - text.count("}")
-        elif kind in Punctuation and not in_text:
-            for end, sign in enumerate(text, place + 1):
-                depth += (sign in "([{") - (sign in ")]}")
-                if sign == "," and depth > 0:
-                    yield end + 1, 20 + 2 * depth - end / 100
-                elif sign in "([{":
-                    yield end, 21 + 2 * depth + end / 100  # here rather early
-        elif text in ("for", "if", "else", "and", "or") and depth > 0 and not in_text:
-            yield place, 20 + 2 * depth - place / 100
-        place += len(text)
+    """Return code as HTML: keywords bold, comments italic, empty lines half as high; what is too long hangs."""
+    lines = highlight(code, PythonLexer(), HtmlFormatter(nowrap=True)).splitlines()
+    return "".join(
+        f'<span class="line" style="--indent: {len(line) - len(line.lstrip()) + 4}ch">{line}\n</span>'
+        if line
+        else '<span class="gap">\n</span>'
+        for line in lines
+    )
 
 
 _CARD = """<article>
@@ -188,8 +144,9 @@ _PAGE = """<!doctype html>
 <body>
 <header>
 <h1>asyncio: {count} patterns on one page</h1>
-<p><code>fetch(…)</code> stands for any coroutine function of yours, <code>taught(3)</code> for what notebook 3 builds.
-The numbers are the notebooks that teach a pattern, in the interactive guide to asyncio; all run in its notebook 8.</p>
+<p><code>fetch(…)</code> stands for any coroutine function of yours, <code>session</code> for an aiohttp.ClientSession,
+<code>taught(3)</code> for what notebook 3 builds. The numbers are the notebooks that teach a pattern, in the
+interactive guide to asyncio; all run in its notebook 8.</p>
 </header>
 <main>
 {cards}
@@ -218,8 +175,9 @@ article { break-inside: avoid; margin-bottom: 1rem }
 .said { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%) }
 .trap { border: 1px solid; border-radius: 0.3rem; padding: 0 0.2rem }
 pre { margin: 0.2rem 0 0.3rem; padding: 0.2rem 0 0.2rem 0.25rem; background: #f2f2f2 }
-pre { overflow-x: auto }
 pre code { font-size: 1rem; line-height: 1.17 }
+.line { display: block; white-space: pre-wrap; overflow-wrap: anywhere }
+.line { padding-left: var(--indent); text-indent: calc(-1 * var(--indent)) }
 .gap { display: block; line-height: 0.5 }
 .k, .kc, .kn, .ow { font-weight: bold }
 .c1 { font-style: italic }
@@ -227,7 +185,6 @@ pre code { font-size: 1rem; line-height: 1.17 }
   :root { font-size: 6pt }
   body { padding: 0; max-width: none }
   main { columns: 3 }
-  pre { overflow-x: visible }
   pre code { letter-spacing: -0.055em }
 }
 """

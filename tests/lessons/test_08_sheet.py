@@ -55,41 +55,10 @@ def test_every_card_of_the_notebook_is_on_the_sheet_word_for_word(page: str) -> 
         assert [part for part in parts if part not in text.replace(" ", "")] == []
 
 
-def test_code_on_the_sheet_is_python_without_a_trace_and_fits_its_column(page: str) -> None:
+def test_code_on_the_sheet_is_python_without_a_trace(page: str) -> None:
     for code in re.findall("<pre><code>(.*?)</code></pre>", page, re.DOTALL):
         plain = unescape(re.sub("<[^>]*>", "", code))
         assert "card" not in {node.id for node in ast.walk(ast.parse(plain)) if isinstance(node, ast.Name)}
-        assert max(map(len, plain.splitlines())) <= sheet.COLUMNS
-
-
-@pytest.mark.parametrize(
-    ("line", "parts"),
-    [
-        ("short = await fetch(101)", ["short = await fetch(101)"]),
-        (
-            "done, late = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)",
-            ["done, late = await asyncio.wait(calls,", "    return_when=asyncio.FIRST_COMPLETED)"],
-        ),
-        (
-            "    await asyncio.gather(*[polite(number) for number in range(101, 107)])",
-            ["    await asyncio.gather(*[polite(number)", "        for number in range(101, 107)])"],
-        ),
-        (
-            "    async with session.get('/slow-body?delay=0.1&duration=0.3') as resp:",
-            ["    async with session.get(", "        '/slow-body?delay=0.1&duration=0.3') as resp:"],
-        ),
-        (
-            "    for number in (101, 102, 103, 104, None):  # None: there are no more",
-            ["    # None: there are no more", "    for number in (101, 102, 103, 104, None):"],
-        ),
-        (
-            "print(f'{len(a), len(b)} words (of those, and those)', 'the end of the line')",
-            ["print(f'{len(a), len(b)} words (of those, and those)',", "    'the end of the line')"],
-        ),
-    ],
-)
-def test_a_long_line_is_broken_where_a_person_would(line: str, parts: list[str]) -> None:
-    assert sheet._broken(line) == parts
 
 
 def test_it_needs_nothing_from_outside(page: str) -> None:
@@ -112,7 +81,6 @@ def test_it_can_be_read_aloud(page: str) -> None:
         (notebook(text=TEXT.replace("### Name", "")), "the cell above the card `it` has no name"),
         (notebook(text=re.sub(r"\(.*?\)", "()", TEXT)), "the card `it` links to no notebook that teaches it"),
         (notebook(code="await f()"), "the card `it` has no `with trace"),
-        (notebook(code=CODE.replace("f()  # g", "f" * 60)), "a line does not fit the column of 55 letters: await fff"),
     ],
 )
 def test_a_notebook_that_makes_no_sheet_is_told_why(cells: nbformat.NotebookNode, message: str, tmp_path: Path) -> None:
