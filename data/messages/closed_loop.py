@@ -1,7 +1,7 @@
 """Event loop is closed
 
-Means: `asyncio.run` closes its loop at the end. What was opened in it, here a session, still wants that loop when the
-next `asyncio.run` uses it.
+Means: `asyncio.run` closes its loop at the end. What was opened in it, here a session, still wants that loop: in the
+next `asyncio.run`, or when it is thrown away.
 Cure: [open, use and close in one asyncio.run](00_start_here_deeper.ipynb#cell-id=one-run)
 """
 

@@ -1,7 +1,7 @@
 """threads can only be started once
 
-Means: Each connection of aiosqlite has a thread, which starts when you await the connection or enter its `async with`.
-Here both happen.
+Means: A thread runs once. Each connection of aiosqlite has one, which starts when you await the connection or enter its
+`async with`: here, both happen.
 Cure: [leave out the await: async with connect(…)](04_async_context_managers_deeper.ipynb#cell-id=impatient-run)
 """
 

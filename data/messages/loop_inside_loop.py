@@ -1,8 +1,8 @@
 """This event loop is already running
 Also: Cannot run the event loop while another loop is running
 
-Means: `run_until_complete` runs the loop until something is done, but this code is called by that very loop. So it
-would have to wait for itself.
+Means: `run_until_complete` runs a loop until something is done, but this code is called by a loop that runs: the same
+one, or another. That one would have to stand still until then.
 Cure: [await it: the loop runs already](00_start_here.ipynb#cell-id=top-level-await)
 """
 

@@ -1,7 +1,7 @@
 """Server disconnected
 
-Means: The server closed the connection without an answer: it was restarted, is overloaded, or did not like the request.
-This may pass.
+Means: The server closed the connection without an answer: it was restarted, is overloaded, did not like the request,
+or had closed an idle connection. This may pass.
 Cure: [try again, with growing pauses](02_async_http_requests.ipynb#cell-id=fetch-with-retries)
 """
 

@@ -1,6 +1,6 @@
 """Session is closed
 
-Means: The session was used after the end of its `async with`, which has closed it.
+Means: The session was used after it was closed: by `close`, or, as here, at the end of its `async with`.
 Cure: [keep the block open for as long as you need the session](06_best_practices.ipynb#cell-id=shop-one-session)
 """
 

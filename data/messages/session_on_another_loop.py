@@ -1,6 +1,7 @@
 """Timeout context manager should be used inside a task
 
-Means: A session of aiohttp was used on another loop than the one that made it, and its time-out finds no task there.
+Means: A session of aiohttp was used on another loop than the one that made it. Its time-out looks for a task of that
+first loop, and none runs.
 Cure: [make the session inside the loop that uses it](06_best_practices_deeper.ipynb#cell-id=request-why)
 """
 

@@ -1,4 +1,4 @@
-"""Executing <… took … seconds
+"""Executing <…> took … seconds
 
 Means: In debug mode, as here, asyncio names each step that held the loop for more than 0.1 seconds. All other tasks
 had to wait that long.

@@ -1,7 +1,7 @@
 """Too many open files
 
-Means: Each open file or connection takes a descriptor, and a process may have only so many (here 64, mostly 1,024). An
-unbounded `gather` opens everything at once.
+Means: Each open file or connection takes a descriptor, and a process may have only so many (here 64; often
+1,024, or 256 on macOS). An unbounded `gather` opens everything at once.
 Cure: [open a few at a time](04_async_context_managers.ipynb#cell-id=process-files)
 """
 

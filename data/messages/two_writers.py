@@ -1,6 +1,7 @@
 """database is locked
 
-Means: SQLite lets one connection write at a time. Another one held the lock for longer than this one was ready to wait.
+Means: SQLite lets one connection write at a time. Another one held the lock for longer than this one
+would wait; and in a transaction that began by reading, it does not wait at all.
 Cure: [wait for the lock on the loop: try again](04_async_context_managers.ipynb#cell-id=patience)
 """
 

@@ -195,7 +195,7 @@ def cause(text: str = "") -> Cause:
     return Cause([], f"This text has none of our {len(every)} messages.{like} {_PASTE} All: `await messages()`.")
 
 
-_PASTE = 'Copy the traceback, its last lines above all, between three quotes: `cause("""…""")`.'
+_PASTE = "Copy the traceback, its last lines above all, between three quotes: `cause(r'''…''')`."
 
 
 def _nearest(text: str, every: list[Message]) -> Message | None:
@@ -221,7 +221,7 @@ class Cause:
     advice: str
 
     def __str__(self) -> str:
-        return "\n\n".join(f"{message}\n\n{message.program}" for message in self.found) or self.advice.replace("`", "")
+        return "\n\n".join(map(_told, self.found)) or self.advice.replace("`", "")
 
     __repr__ = __str__
 
@@ -230,9 +230,15 @@ class Cause:
 
         lines = [f"<p>{inline(self.advice)}</p>"] if self.advice else []
         for message in self.found:
-            lines.append(f"<p><strong>{escape(message.words[0])}</strong></p><p>{inline(message.means)}</p>")
+            words = " · ".join(map(escape, message.words))
+            lines.append(f"<p><strong>{words}</strong></p><p>{inline(message.means)}</p>")
             lines.append(f"<p>Cure: {_link(message)}</p>{highlighted(message.program)}")
         return {"text/html": "\n".join(["<!-- run this cell to read it -->", *lines]), "text/plain": str(self)}
+
+
+def _told(message: Message) -> str:
+    also = "".join(f"\n    Also: {words}" for words in message.words[1:])
+    return f"{message}{also}\n\n{message.program}"
 
 
 def _link(message: Message) -> str:

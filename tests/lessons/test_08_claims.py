@@ -39,7 +39,8 @@ def shown(cell, folder):
     source = "".join(found[0]["source"])
     asserted = [node.test for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Assert)]
     outputs = [output.get("text") or output.get("data", {}).get("text/plain", "") for output in found[0]["outputs"]]
-    return "\n".join([*map("".join, outputs), *(ast.get_source_segment(source, test) for test in asserted)])
+    html = ["".join(output.get("data", {}).get("text/html", "")) for output in found[0]["outputs"]]
+    return "\n".join([*map("".join, outputs), *html, *(ast.get_source_segment(source, test) for test in asserted)])
 
 
 def unproved(rows, listed, folder):
