@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import time
 
 import aiosmtplib
 
@@ -10,14 +9,11 @@ _ERRORS = (OSError, aiosmtplib.SMTPException)
 
 
 async def _finish(task):
-    """Wait until a task has ended, however often cancelled meanwhile, and return what it gives."""
+    """Wait until a task has ended, even when cancelled."""
     try:
-        await asyncio.wait([task])
+        await asyncio.shield(task)
     finally:
-        while not task.done():
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.wait([task])
-    return task.result()
+        await task
 
 
 async def _mark(mark, number):
@@ -28,11 +24,11 @@ def _pauses(tries, pause):
     return [0, *[pause * 2**attempt for attempt in range(tries - 1)]]
 
 
-async def _deliver(waiting, send, mark, pauses, errors=_ERRORS, sleep=asyncio.sleep, finish=_mark):
+async def _deliver(waiting, send, mark, pauses, errors=_ERRORS, finish=_mark):
     for number, text in await waiting():
         for pause in pauses:
             if pause:
-                await sleep(pause)
+                await asyncio.sleep(pause)
             try:
                 await send(text)
             except errors:
@@ -60,31 +56,17 @@ async def pauses_all_alike(waiting, send, mark, tries=3, pause=0.5):
 
 
 async def tries_once_more(waiting, send, mark, tries=3, pause=0.5):
-    """and try each `tries` times in all"""
+    """try each `tries` times in all"""
     await _deliver(waiting, send, mark, _pauses(tries + 1, pause))
 
 
-async def sleeps_on_the_loop(waiting, send, mark, tries=3, pause=0.5):
-    """held the event loop"""
-
-    async def sleep(seconds):
-        time.sleep(seconds)
-
-    await _deliver(waiting, send, mark, _pauses(tries, pause), sleep=sleep)
-
-
 async def catches_errors_of_smtp_alone(waiting, send, mark, tries=3, pause=0.5):
-    """and that got out. Catch it"""
+    """and that got out. Catch each OSError and SMTPException"""
     await _deliver(waiting, send, mark, _pauses(tries, pause), aiosmtplib.SMTPException)
 
 
-async def catches_errors_of_the_network_alone(waiting, send, mark, tries=3, pause=0.5):
-    """and that got out. Catch it"""
-    await _deliver(waiting, send, mark, _pauses(tries, pause), OSError)
-
-
 async def lets_the_last_error_out(waiting, send, mark, tries=3, pause=0.5):
-    """and that got out. Catch it, also the last time"""
+    """and that got out. Catch each OSError and SMTPException, also that of the last try"""
     for number, text in await waiting():
         for attempt in range(tries):
             try:
@@ -98,12 +80,12 @@ async def lets_the_last_error_out(waiting, send, mark, tries=3, pause=0.5):
 
 
 async def catches_everything(waiting, send, mark, tries=3, pause=0.5):
-    """Let that end your function"""
+    """which did not get out. Let that end your function"""
     await _deliver(waiting, send, mark, _pauses(tries, pause), Exception)
 
 
 async def cancellation_passes_for_an_error(waiting, send, mark, tries=3, pause=0.5):
-    """after the cancellation. Let that end your function"""
+    """was under way after the cancellation. Let that end your function"""
     await _deliver(waiting, send, mark, _pauses(tries, pause), (*_ERRORS, asyncio.CancelledError))
 
 
@@ -124,7 +106,7 @@ async def gives_up_at_the_first(waiting, send, mark, tries=3, pause=0.5):
 
 
 async def marks_what_failed(waiting, send, mark, tries=3, pause=0.5):
-    """Mark each mail as soon as it is sent, and only then"""
+    """mark it as soon as it is sent, only then"""
     for number, text in await waiting():
         for each in _pauses(tries, pause):
             if each:
@@ -135,22 +117,20 @@ async def marks_what_failed(waiting, send, mark, tries=3, pause=0.5):
         await _mark(mark, number)
 
 
-async def marks_before(waiting, send, mark, tries=3, pause=0.5):
-    """Mark each mail as soon as it is sent, and only then"""
-    for number, text in await waiting():
+async def marks_when_all_are_sent(waiting, send, mark, tries=3, pause=0.5):
+    """mark it as soon as it is sent"""
+    sent = []
+
+    async def note(number):
+        sent.append(number)
+
+    await _deliver(waiting, send, note, _pauses(tries, pause))
+    for number in sent:
         await _mark(mark, number)
-
-        async def done(number):
-            pass
-
-        async def this():
-            return [(number, text)]
-
-        await _deliver(this, send, done, _pauses(tries, pause))
 
 
 async def all_at_once(waiting, send, mark, tries=3, pause=0.5):
-    """Mark each mail as soon as it is sent, and only then"""
+    """Take one mail after another"""
 
     async def one(mail):
         async def this():
@@ -164,7 +144,7 @@ async def all_at_once(waiting, send, mark, tries=3, pause=0.5):
 
 
 async def takes_an_error_of_mark_for_one_of_send(waiting, send, mark, tries=3, pause=0.5):
-    """raised OSError. Let that end your function"""
+    """raised FileNotFoundError, which did not get out. Let that end your function"""
     for number, text in await waiting():
         for each in _pauses(tries, pause):
             if each:
@@ -195,19 +175,6 @@ async def mark_is_left_alone(waiting, send, mark, tries=3, pause=0.5):
     await _deliver(waiting, send, mark, _pauses(tries, pause), finish=shielded)
 
 
-async def a_second_cancellation_reaches_it(waiting, send, mark, tries=3, pause=0.5):
-    """however often you are cancelled"""
-
-    async def shielded(mark, number):
-        marking = asyncio.create_task(mark(number))
-        try:
-            await asyncio.shield(marking)
-        finally:
-            await marking
-
-    await _deliver(waiting, send, mark, _pauses(tries, pause), finish=shielded)
-
-
 async def sends_in_a_task(waiting, send, mark, tries=3, pause=0.5):
     """A task that sends may end just when you are cancelled"""
 
@@ -218,7 +185,7 @@ async def sends_in_a_task(waiting, send, mark, tries=3, pause=0.5):
 
 
 async def finishes_the_send_too(waiting, send, mark, tries=3, pause=0.5):
-    """Only a `mark` runs to its end then"""
+    """only a `mark` that is due goes on then"""
 
     async def to_its_end(text):
         await _finish(asyncio.create_task(send(text)))
@@ -227,7 +194,7 @@ async def finishes_the_send_too(waiting, send, mark, tries=3, pause=0.5):
 
 
 async def goes_on_when_cancelled(waiting, send, mark, tries=3, pause=0.5):
-    """after the cancellation. Let that end your function"""
+    """was under way after the cancellation. Let that end your function"""
 
     async def to_its_end(mark, number):
         marking = asyncio.create_task(mark(number))
@@ -237,16 +204,6 @@ async def goes_on_when_cancelled(waiting, send, mark, tries=3, pause=0.5):
         marking.result()
 
     await _deliver(waiting, send, mark, _pauses(tries, pause), finish=to_its_end)
-
-
-async def goes_on_until_none_waits(waiting, send, mark, tries=3, pause=0.5):
-    """when all was done"""
-    while mails := await waiting():
-
-        async def these():
-            return mails
-
-        await _deliver(these, send, mark, _pauses(tries, pause))
 
 
 async def pauses_in_a_list(waiting, send, mark, tries=3, pause=0.5):
@@ -314,30 +271,3 @@ async def marks_on_leaving_a_stack(waiting, send, mark, tries=3, pause=0.5):
                     continue
                 stack.push_async_callback(_mark, mark, number)
             break
-
-
-async def an_event_tells_that_it_is_marked(waiting, send, mark, tries=3, pause=0.5):
-    done = asyncio.Event()
-
-    async def sent(text):
-        for each in _pauses(tries, pause):
-            await asyncio.sleep(each)
-            with contextlib.suppress(OSError, aiosmtplib.SMTPException):
-                await send(text)
-                return True
-        return False
-
-    for number, text in await waiting():
-        if await sent(text):
-            done.clear()
-            task = asyncio.create_task(mark(number))
-            task.add_done_callback(lambda _: done.set())
-            cancelled = None
-            while not done.is_set():
-                try:
-                    await done.wait()
-                except asyncio.CancelledError as error:
-                    cancelled = error
-            task.result()
-            if cancelled:
-                raise cancelled

@@ -1,7 +1,6 @@
 """Our way to do exercise 8.4."""
 
 import asyncio
-import contextlib
 
 import aiosmtplib
 
@@ -18,10 +17,7 @@ async def deliver(waiting, send, mark, tries=3, pause=0.5):
                 continue
             marking = asyncio.create_task(mark(number))
             try:
-                await asyncio.wait([marking])
+                await asyncio.shield(marking)
             finally:
-                while not marking.done():
-                    with contextlib.suppress(asyncio.CancelledError):
-                        await asyncio.wait([marking])
-                marking.result()
+                await marking
             break
