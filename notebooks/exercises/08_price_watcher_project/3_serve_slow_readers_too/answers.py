@@ -74,22 +74,6 @@ def _goodbye_to(readers):
     return goodbye
 
 
-def one_queue_for_all(latest, most=10):
-    """published since it came"""
-    queue = asyncio.Queue()
-
-    async def changes(request):
-        socket = web.WebSocketResponse()
-        await socket.prepare(request)
-        while True:
-            await socket.send_str(await queue.get())
-
-    def publish(change):
-        queue.put_nowait(json.dumps(change))
-
-    return _build(changes, publish, latest, None)
-
-
 def publishes_to_one_after_another(latest, most=10):
     """beside one that takes nothing"""
     readers, queue = {}, asyncio.Queue(most)
@@ -128,19 +112,6 @@ def publishes_to_one_after_another(latest, most=10):
     return app, publish
 
 
-def a_task_for_each_change(latest, most=10):
-    """Drop the oldest that waits"""
-    readers, tasks = {}, set()
-
-    def publish(change):
-        text = json.dumps(change)
-        for socket in readers:
-            tasks.add(task := asyncio.create_task(socket.send_str(text)))
-            task.add_done_callback(tasks.discard)
-
-    return _build(_changes_for(readers), publish, latest, _goodbye_to(readers))
-
-
 def queues_without_a_bound(latest, most=10):
     """Drop the oldest that waits"""
     readers = {}
@@ -162,21 +133,6 @@ def drops_the_newest(latest, most=10):
         for queue, _ in readers.values():
             if queue.qsize() < most:
                 queue.put_nowait(text)
-
-    return _build(_changes_for(readers), publish, latest, _goodbye_to(readers))
-
-
-def drops_all_that_waits(latest, most=10):
-    """Drop the oldest that waits"""
-    readers = {}
-
-    def publish(change):
-        text = json.dumps(change)
-        for queue, _ in readers.values():
-            if queue.qsize() == most:
-                while not queue.empty():
-                    queue.get_nowait()
-            queue.put_nowait(text)
 
     return _build(_changes_for(readers), publish, latest, _goodbye_to(readers))
 
@@ -212,23 +168,6 @@ def never_hears_that_a_reader_leaves(latest, most=10):
         await socket.prepare(request)
         readers[socket] = queue, request.transport
         await _send(socket, queue)
-        del readers[socket]
-        return socket
-
-    return _build(changes, _publish_to(readers, most), latest, _goodbye_to(readers))
-
-
-def sender_goes_on(latest, most=10):
-    """a reader has left, and a task of its own goes on"""
-    readers = {}
-
-    async def changes(request):
-        socket, queue = web.WebSocketResponse(), asyncio.Queue()
-        await socket.prepare(request)
-        readers[socket] = queue, request.transport
-        sender = asyncio.create_task(_send(socket, queue))
-        async for _ in socket:
-            pass
         del readers[socket]
         return socket
 
@@ -448,53 +387,12 @@ def prices_that_wait_for_all_readers(latest, most=10):
     return _build(changes, _publish_to(readers, most), latest_of_all, _goodbye_to(readers))
 
 
-def no_goodbye(latest, most=10):
-    """the shutdown has not ended after 4 seconds"""
-    readers = {}
-    return _build(_changes_for(readers), _publish_to(readers, most), latest, None)
-
-
 def goodbye_without_end(latest, most=10):
     """the shutdown has not ended after 4 seconds"""
     readers = {}
 
     async def goodbye(app):
         await asyncio.gather(*[socket.close(code=1001) for socket in readers])
-
-    return _build(_changes_for(readers), _publish_to(readers, most), latest, goodbye)
-
-
-def goodbye_with_a_timeout_of_the_websocket(latest, most=10):
-    """the shutdown has not ended after 4 seconds"""
-    readers = {}
-
-    async def changes(request):
-        socket, queue = web.WebSocketResponse(timeout=1), asyncio.Queue()
-        await socket.prepare(request)
-        readers[socket] = queue, request.transport
-        sender = asyncio.create_task(_send(socket, queue))
-        try:
-            async for _ in socket:
-                pass
-        finally:
-            del readers[socket]
-            sender.cancel()
-        return socket
-
-    async def goodbye(app):
-        await asyncio.gather(*[socket.close(code=1001) for socket in readers])
-
-    return _build(changes, _publish_to(readers, most), latest, goodbye)
-
-
-def goodbye_that_gives_up_but_cuts_nothing(latest, most=10):
-    """the shutdown has not ended after 4 seconds"""
-    readers = {}
-
-    async def goodbye(app):
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(1):
-                await asyncio.gather(*[socket.close(code=1001) for socket in readers])
 
     return _build(_changes_for(readers), _publish_to(readers, most), latest, goodbye)
 
@@ -536,17 +434,6 @@ def goodbye_with_code_1000(latest, most=10):
     return _build(_changes_for(readers), _publish_to(readers, most), latest, goodbye)
 
 
-def goodbye_with_scissors(latest, most=10):
-    """without a word"""
-    readers = {}
-
-    async def goodbye(app):
-        for _, connection in readers.values():
-            connection.abort()
-
-    return _build(_changes_for(readers), _publish_to(readers, most), latest, goodbye)
-
-
 def socket_not_returned(latest, most=10):
     """a handler returned no response"""
     readers = {}
@@ -562,14 +449,6 @@ def only_the_application(latest, most=10):
     """`make_app` gives two things"""
     readers = {}
     return _build(_changes_for(readers), _publish_to(readers, most), latest, _goodbye_to(readers))[0]
-
-
-def no_changes_to_be_had(latest, most=10):
-    """`/changes` answers with status 404"""
-    app, publish = _build(_changes_for({}), _publish_to({}, most), latest, _goodbye_to({}))
-    other = web.Application()
-    other.add_subapp("/app", app)
-    return other, publish
 
 
 def queues_and_a_time_limit(latest, most=10):
@@ -754,4 +633,4 @@ def json_tried_and_made_again(latest, most=10):
                 await sender
         return socket
 
-    return _build(changes, _publish_to(readers, most) and publish, latest, _goodbye_to(readers))
+    return _build(changes, publish, latest, _goodbye_to(readers))
