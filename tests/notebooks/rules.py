@@ -102,14 +102,20 @@ class Notebook:
 
     @property
     def glances(self) -> list[NotebookNode]:
-        """The code cells that a glance must take in. Chapter 5's systems, and the guide's, are to be read whole.
+        """The code cells that a glance must take in.
 
-        A card is eight lines and its timeline, by a rule of its own: see tests/lessons/test_08_cards.py.
+        Chapter 5's systems, and the guide's, are to be read whole, and so are the functions of a project. A card is
+        eight lines and its timeline, by a rule of its own: see tests/lessons/test_08_cards.py.
         """
-        if self.number != 5:
-            return [cell for cell in self.code if "card" not in _tags(cell)]
+        tags, whole = {"card"}, None
+        if self.number == 5:
+            tags, whole = {"card", "system"}, r"^class "
+        elif self.path.stem.endswith("_project"):
+            whole = r"^(async )?def "
         return [
-            cell for cell in self.code if "system" not in _tags(cell) and not re.search(r"^class ", cell.source, re.M)
+            cell
+            for cell in self.code
+            if not tags & {*_tags(cell)} and not (whole and re.search(whole, cell.source, re.M))
         ]
 
     @property

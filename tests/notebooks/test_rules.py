@@ -281,11 +281,24 @@ def test_three_applications_may_take_more_cells(name: str, most: int, tmp_path: 
     assert [each for each in rules.budgets(notebook) if f" to {most} cells, not {most + 1}" in each]
 
 
-@pytest.mark.parametrize(("name", "complaints"), [("05_sample", 0), ("06_sample", 1)])
-def test_an_application_may_take_as_many_lines_as_a_cell(name: str, complaints: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "first", "tag", "complaints"),
+    [
+        ("05_sample", "x = 1", "system", 0),
+        ("06_sample", "x = 1", "system", 1),
+        ("05_sample", "class A: pass", "exercise", 0),
+        ("06_sample", "class A: pass", "exercise", 1),
+        ("08_sample_project", "async def f(): pass", "exercise", 0),
+        ("08_sample", "async def f(): pass", "exercise", 1),
+        ("08_sample", "x = 1", "card", 0),
+    ],
+)
+def test_what_is_to_be_read_whole_may_take_as_many_lines_as_a_cell(
+    name: str, first: str, tag: str, complaints: int, tmp_path: Path
+) -> None:
     notebook = Notebook(tmp_path / f"{name}.ipynb", sample_notebook.sample(int(name[:2])))
-    systems = [new_code_cell("x = 1\n" * 25, id=f"line-{i}", metadata={"tags": ["system"]}) for i in range(4)]
-    insert(*systems)(notebook)
+    source = first + "\nx = 1" * 24
+    insert(*[new_code_cell(source, id=f"line-{i}", metadata={"tags": [tag]}) for i in range(4)])(notebook)
     assert len([each for each in rules.budgets(notebook) if "nine code cells in ten" in each]) == complaints
 
 
