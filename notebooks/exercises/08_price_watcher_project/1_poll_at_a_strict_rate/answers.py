@@ -25,46 +25,16 @@ async def _poll(sources, rate, visit, pause=asyncio.sleep):
             await pause(1 / rate)
 
 
-async def one_visit_after_another(sources, fetch, report, rate, patience=1.0):
-    """it had not begun. Begin each visit in a task of its own"""
-    for source in itertools.cycle(sources):
-        await _visit(source, fetch, report, patience)
-        await asyncio.sleep(1 / rate)
-
-
 async def what_is_left_of_the_interval(sources, fetch, report, rate, patience=1.0):
-    """it had not begun. Begin each visit in a task of its own"""
+    """s too late. Begin one every 0.2 s, in a task of its own"""
     for source in itertools.cycle(sources):
         begun = time.monotonic()
         await _visit(source, fetch, report, patience)
         await asyncio.sleep(max(0, begun + 1 / rate - time.monotonic()))
 
 
-async def one_task_a_source(sources, fetch, report, rate, patience=1.0):
-    """too soon"""
-
-    async def watch(source):
-        while True:
-            begun = time.monotonic()
-            await _visit(source, fetch, report, patience)
-            await asyncio.sleep(max(0, begun + len(sources) / rate - time.monotonic()))
-
-    async with asyncio.TaskGroup() as group:
-        for source in sources:
-            group.create_task(watch(source))
-
-
-async def a_round_at_once(sources, fetch, report, rate, patience=1.0):
-    """too soon"""
-    async with asyncio.TaskGroup() as group:
-        while True:
-            for source in sources:
-                group.create_task(_visit(source, fetch, report, patience))
-            await asyncio.sleep(len(sources) / rate)
-
-
 async def waits_before_the_first(sources, fetch, report, rate, patience=1.0):
-    """`fetch('tea')` was due, and 0.2 s later it had not begun"""
+    """`fetch('tea')` was 0.2 s too late"""
     async with asyncio.TaskGroup() as group:
         for source in itertools.cycle(sources):
             await asyncio.sleep(1 / rate)
@@ -72,7 +42,7 @@ async def waits_before_the_first(sources, fetch, report, rate, patience=1.0):
 
 
 async def planned_moments(sources, fetch, report, rate, patience=1.0):
-    """After the loop was held up, make up for nothing"""
+    """s too early. Begin one every 0.2 s, in a task of its own, and do not catch up after a delay"""
     loop = asyncio.get_running_loop()
     due = loop.time()
     async with asyncio.TaskGroup() as group:
@@ -82,51 +52,8 @@ async def planned_moments(sources, fetch, report, rate, patience=1.0):
             await asyncio.sleep(due - loop.time())
 
 
-async def planned_from_now_if_late(sources, fetch, report, rate, patience=1.0):
-    """After the loop was held up, make up for nothing"""
-    loop = asyncio.get_running_loop()
-    due = loop.time()
-    async with asyncio.TaskGroup() as group:
-        for source in itertools.cycle(sources):
-            group.create_task(_visit(source, fetch, report, patience))
-            due = max(due + 1 / rate, loop.time())
-            await asyncio.sleep(due - loop.time())
-
-
-async def leaves_out_who_is_still_visited(sources, fetch, report, rate, patience=1.0):
-    """s later it had not begun"""
-    visited = set()
-
-    async def visit(source):
-        visited.add(source)
-        try:
-            await _visit(source, fetch, report, patience)
-        finally:
-            visited.discard(source)
-
-    async with asyncio.TaskGroup() as group:
-        for source in itertools.cycle(sources):
-            if source not in visited:
-                group.create_task(visit(source))
-            await asyncio.sleep(1 / rate)
-
-
-async def failed_ones_again_at_once(sources, fetch, report, rate, patience=1.0):
-    """too soon"""
-
-    async def visit(source):
-        try:
-            async with asyncio.timeout(patience):
-                price = await fetch(source)
-        except _SKIPPED:
-            return await visit(source)
-        await report(source, price)
-
-    await _poll(sources, rate, visit)
-
-
 async def failed_ones_never_again(sources, fetch, report, rate, patience=1.0):
-    """Take all in turn, also those that were skipped"""
+    """Take all in turn, skipped or not"""
     sources = list(sources)
 
     async def visit(source):
@@ -155,12 +82,12 @@ async def one_round_only(sources, fetch, report, rate, patience=1.0):
 
 
 async def no_patience_at_all(sources, fetch, report, rate, patience=1.0):
-    """s. Cancel it after its 0.3 s"""
+    """s. Give it 0.3 s, and cancel it then"""
     await _poll(sources, rate, lambda source: _visit(source, fetch, report, None))
 
 
 async def patience_of_one_interval(sources, fetch, report, rate, patience=1.0):
-    """was cancelled after 0.2 s. Give it 0.3 s"""
+    """had 0.2 s. Give it 0.3 s"""
     await _poll(sources, rate, lambda source: _visit(source, fetch, report, min(patience, 1 / rate)))
 
 
@@ -195,13 +122,8 @@ async def late_ones_end_everything(sources, fetch, report, rate, patience=1.0):
     await _poll(sources, rate, visit)
 
 
-async def without_value_errors(sources, fetch, report, rate, patience=1.0):
-    """is to be skipped ended everything"""
-    await _poll(sources, rate, lambda source: _visit(source, fetch, report, patience, (aiohttp.ClientError, OSError)))
-
-
 async def skips_every_error(sources, fetch, report, rate, patience=1.0):
-    """and `poll` did not. Skip nothing but what the task names"""
+    """`fetch` raised JobError, and `poll` did not. Skip nothing but what the task names"""
     await _poll(sources, rate, lambda source: _visit(source, fetch, report, patience, Exception))
 
 
@@ -220,7 +142,7 @@ async def skips_errors_of_the_report(sources, fetch, report, rate, patience=1.0)
 
 
 async def drops_what_is_falsy(sources, fetch, report, rate, patience=1.0):
-    """gave 0, and you reported that never"""
+    """gave 0, and no report came"""
 
     async def visit(source):
         price = None
@@ -236,7 +158,7 @@ async def drops_what_is_falsy(sources, fetch, report, rate, patience=1.0):
 
 
 async def reports_what_is_skipped(sources, fetch, report, rate, patience=1.0):
-    """was called, and no `fetch` gave that"""
+    """came, and no `fetch` gave that"""
 
     async def visit(source):
         price = None
@@ -250,24 +172,6 @@ async def reports_what_is_skipped(sources, fetch, report, rate, patience=1.0):
     await _poll(sources, rate, visit)
 
 
-async def reports_at_the_next_turn(sources, fetch, report, rate, patience=1.0):
-    """s later. Report it at once"""
-    async with asyncio.TaskGroup() as group:
-        prices = []
-
-        async def visit(source):
-            await _visit(source, fetch, keep, patience)
-
-        async def keep(source, price):
-            prices.append((source, price))
-
-        for source in itertools.cycle(sources):
-            while prices:
-                group.create_task(report(*prices.pop(0)))
-            group.create_task(visit(source))
-            await asyncio.sleep(1 / rate)
-
-
 async def tasks_that_none_keeps(sources, fetch, report, rate, patience=1.0):
     """still running"""
     for source in itertools.cycle(sources):
@@ -275,21 +179,8 @@ async def tasks_that_none_keeps(sources, fetch, report, rate, patience=1.0):
         await asyncio.sleep(1 / rate)
 
 
-async def errors_at_the_end(sources, fetch, report, rate, patience=1.0):
-    """and `poll` did not"""
-    tasks = []
-    try:
-        for source in itertools.cycle(sources):
-            tasks.append(asyncio.create_task(_visit(source, fetch, report, patience)))
-            await asyncio.sleep(1 / rate)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
 async def errors_looked_for_at_each_turn(sources, fetch, report, rate, patience=1.0):
-    """raised KeyError, and `poll` went on for 0.18 s"""
+    """raised JobError, and `poll` went on for"""
     tasks = set()
     try:
         for source in itertools.cycle(sources):
@@ -305,7 +196,7 @@ async def errors_looked_for_at_each_turn(sources, fetch, report, rate, patience=
 
 
 async def reports_in_a_row(sources, fetch, report, rate, patience=1.0):
-    """s later. Report it at once"""
+    """s later. Report each price once, and at once"""
     lock = asyncio.Lock()
 
     async def report_alone(source, price):
@@ -335,15 +226,6 @@ async def ends_as_if_done(sources, fetch, report, rate, patience=1.0):
         await _poll(sources, rate, lambda source: _visit(source, fetch, report, patience))
     except asyncio.CancelledError:
         pass
-
-
-async def holds_the_loop(sources, fetch, report, rate, patience=1.0):
-    """held the event loop"""
-    async with asyncio.TaskGroup() as group:
-        for source in itertools.cycle(sources):
-            group.create_task(_visit(source, fetch, report, patience))
-            await asyncio.sleep(0)
-            time.sleep(1 / rate)
 
 
 async def wait_for_in_each_task(sources, fetch, report, rate, patience=1.0):
