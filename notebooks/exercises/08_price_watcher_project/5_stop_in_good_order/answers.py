@@ -36,7 +36,7 @@ async def _end(send_mails, close, grace):
 
 
 async def asks_for_stop_between_two(stop, watch_prices, send_mails, close, pause=1.0, grace=5.0):
-    """`stop` was set, and `watch_prices` went on"""
+    """s after `stop` was set. Cancel it then"""
     watching = asyncio.create_task(watch_prices())
     try:
         while not stop.is_set():
@@ -49,7 +49,7 @@ async def asks_for_stop_between_two(stop, watch_prices, send_mails, close, pause
 
 
 async def waits_for_stop_alone(stop, watch_prices, send_mails, close, pause=1.0, grace=5.0):
-    """`watch_prices` raised JobError, and `send_mails` went on"""
+    """after `watch_prices` raised"""
     tasks = [asyncio.create_task(watch_prices()), asyncio.create_task(_mail(send_mails, pause))]
     try:
         await stop.wait()
@@ -63,7 +63,7 @@ async def waits_for_stop_alone(stop, watch_prices, send_mails, close, pause=1.0,
 
 
 async def a_pause_comes_first(stop, watch_prices, send_mails, close, pause=1.0, grace=5.0):
-    """`send_mails` was due"""
+    """call of `send_mails` was 1 s too late. Call it at once"""
 
     async def mail():
         while True:
@@ -77,7 +77,7 @@ async def a_pause_comes_first(stop, watch_prices, send_mails, close, pause=1.0, 
 
 
 async def at_a_rate(stop, watch_prices, send_mails, close, pause=1.0, grace=5.0):
-    """too soon. Leave `pause` seconds between two calls"""
+    """s too early. Call it at once, and then 1 s after the end of each call"""
 
     async def mail():
         async with asyncio.TaskGroup() as group:
@@ -92,49 +92,15 @@ async def at_a_rate(stop, watch_prices, send_mails, close, pause=1.0, grace=5.0)
 
 
 async def mails_only_once(stop, watch_prices, send_mails, close, pause=1.0, grace=5.0):
-    """and not called"""
+    """call of `send_mails` was"""
     try:
         await _serve(stop, watch_prices, send_mails())
     finally:
         await _end(send_mails, close, grace)
 
 
-async def errors_of_the_mails_end_nothing(stop, watch_prices, send_mails, close, pause=1.0, grace=5.0):
-    """`send_mails` raised"""
-
-    async def mail():
-        while True:
-            with contextlib.suppress(Exception):
-                await send_mails()
-            await asyncio.sleep(pause)
-
-    try:
-        await _serve(stop, watch_prices, mail())
-    finally:
-        await _end(send_mails, close, grace)
-
-
-async def lets_the_mails_end(stop, watch_prices, send_mails, close, pause=1.0, grace=5.0):
-    """and `send_mails` went on"""
-
-    async def mail():
-        while not stop.is_set():
-            await send_mails()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), pause)
-
-    try:
-        async with asyncio.TaskGroup() as group:
-            watching = group.create_task(watch_prices())
-            group.create_task(mail())
-            await stop.wait()
-            watching.cancel()
-    finally:
-        await _end(send_mails, close, grace)
-
-
 async def cancelled_and_not_awaited(stop, watch_prices, send_mails, close, pause=1.0, grace=5.0):
-    """before the others had ended. Await them first"""
+    """the last `send_mails` came before both had ended. Await each step"""
     tasks = [asyncio.create_task(each) for each in (watch_prices(), _mail(send_mails, pause), stop.wait())]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -169,37 +135,8 @@ async def last_mails_only_after_a_stop(stop, watch_prices, send_mails, close, pa
         await close()
 
 
-async def awaited_with_any_cancellation_suppressed(stop, watch_prices, send_mails, close, pause=1.0, grace=5.0):
-    """caught its cancellation and returned as if done"""
-    tasks = [asyncio.create_task(each) for each in (watch_prices(), _mail(send_mails, pause), stop.wait())]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        for task in tasks:
-            with contextlib.suppress(asyncio.CancelledError, Exception):
-                await task
-        await _end(send_mails, close, grace)
-    for task in done:
-        task.result()
-
-
-async def no_last_mails_when_cancelled(stop, watch_prices, send_mails, close, pause=1.0, grace=5.0):
-    """you were cancelled, and then `send_mails` was not called a last time"""
-    try:
-        await _serve(stop, watch_prices, _mail(send_mails, pause))
-    except asyncio.CancelledError:
-        await close()
-        raise
-    except BaseExceptionGroup:
-        await _end(send_mails, close, grace)
-        raise
-    await _end(send_mails, close, grace)
-
-
 async def no_grace(stop, watch_prices, send_mails, close, pause=1.0, grace=5.0):
-    """the last `send_mails` was cancelled after"""
+    """the last `send_mails` had 0.001 s. Give it 5 s"""
     try:
         await _serve(stop, watch_prices, _mail(send_mails, pause))
     finally:
@@ -207,7 +144,7 @@ async def no_grace(stop, watch_prices, send_mails, close, pause=1.0, grace=5.0):
 
 
 async def grace_without_end(stop, watch_prices, send_mails, close, pause=1.0, grace=5.0):
-    """Cancel it after"""
+    """and cancel it then"""
     try:
         await _serve(stop, watch_prices, _mail(send_mails, pause))
     finally:
@@ -215,7 +152,7 @@ async def grace_without_end(stop, watch_prices, send_mails, close, pause=1.0, gr
 
 
 async def the_grace_is_an_error(stop, watch_prices, send_mails, close, pause=1.0, grace=5.0):
-    """grace ran out, and `run` raised TimeoutError"""
+    """grace ran out, and you raised TimeoutError"""
     try:
         await _serve(stop, watch_prices, _mail(send_mails, pause))
     finally:
@@ -226,7 +163,7 @@ async def the_grace_is_an_error(stop, watch_prices, send_mails, close, pause=1.0
 
 
 async def their_own_timeouts_are_lost(stop, watch_prices, send_mails, close, pause=1.0, grace=5.0):
-    """the last `send_mails` raised TimeoutError, and you returned `None`"""
+    """the last `send_mails` raised `TimeoutError"""
     try:
         await _serve(stop, watch_prices, _mail(send_mails, pause))
     finally:
@@ -238,18 +175,6 @@ async def their_own_timeouts_are_lost(stop, watch_prices, send_mails, close, pau
             await close()
 
 
-async def late_errors_are_lost(stop, watch_prices, send_mails, close, pause=1.0, grace=5.0):
-    """and you returned `None`. Let the error out, when all is done"""
-    try:
-        await _serve(stop, watch_prices, _mail(send_mails, pause))
-    finally:
-        try:
-            with contextlib.suppress(Exception):
-                await _send_the_last(send_mails, grace)
-        finally:
-            await close()
-
-
 async def errors_are_lost(stop, watch_prices, send_mails, close, pause=1.0, grace=5.0):
     """and you returned `None`. Let the error out"""
     try:
@@ -257,19 +182,6 @@ async def errors_are_lost(stop, watch_prices, send_mails, close, pause=1.0, grac
             await _serve(stop, watch_prices, _mail(send_mails, pause))
     finally:
         await _end(send_mails, close, grace)
-
-
-async def not_closed_after_an_error(stop, watch_prices, send_mails, close, pause=1.0, grace=5.0):
-    """and `close` was called never"""
-    try:
-        await _serve(stop, watch_prices, _mail(send_mails, pause))
-    finally:
-        try:
-            await _send_the_last(send_mails, grace)
-        except asyncio.CancelledError:
-            await close()
-            raise
-        await close()
 
 
 async def not_closed_if_cancelled_again(stop, watch_prices, send_mails, close, pause=1.0, grace=5.0):
@@ -287,19 +199,8 @@ async def not_closed_if_cancelled_again(stop, watch_prices, send_mails, close, p
             raise failed
 
 
-async def closes_before_the_last_mails(stop, watch_prices, send_mails, close, pause=1.0, grace=5.0):
-    """`close` was called before the last `send_mails` had ended"""
-    try:
-        await _serve(stop, watch_prices, _mail(send_mails, pause))
-    finally:
-        try:
-            await close()
-        finally:
-            await _send_the_last(send_mails, grace)
-
-
 async def closes_beside_the_last_mails(stop, watch_prices, send_mails, close, pause=1.0, grace=5.0):
-    """`close` was called before the last `send_mails` had ended"""
+    """`close` came before the last `send_mails` had ended"""
     try:
         await _serve(stop, watch_prices, _mail(send_mails, pause))
     finally:
@@ -327,17 +228,6 @@ async def the_grace_is_for_close_too(stop, watch_prices, send_mails, close, paus
         except TimeoutError:
             if not clock.expired():
                 raise
-
-
-async def close_is_not_awaited(stop, watch_prices, send_mails, close, pause=1.0, grace=5.0):
-    """`close` was cut short"""
-    try:
-        await _serve(stop, watch_prices, _mail(send_mails, pause))
-    finally:
-        try:
-            await _send_the_last(send_mails, grace)
-        finally:
-            asyncio.create_task(close())
 
 
 async def closes_twice(stop, watch_prices, send_mails, close, pause=1.0, grace=5.0):
