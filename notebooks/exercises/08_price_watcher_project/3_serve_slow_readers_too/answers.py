@@ -75,7 +75,7 @@ def _goodbye_to(readers):
 
 
 def publishes_to_one_after_another(latest, most=10):
-    """beside one that takes nothing"""
+    """a reader beside 1 that took nothing was sent `[]`"""
     readers, queue = {}, asyncio.Queue(most)
 
     def publish(change):
@@ -113,7 +113,7 @@ def publishes_to_one_after_another(latest, most=10):
 
 
 def queues_without_a_bound(latest, most=10):
-    """Drop the oldest that waits"""
+    """drop the oldest"""
     readers = {}
 
     def publish(change):
@@ -125,7 +125,7 @@ def queues_without_a_bound(latest, most=10):
 
 
 def drops_the_newest(latest, most=10):
-    """Drop the oldest that waits"""
+    """drop the oldest"""
     readers = {}
 
     def publish(change):
@@ -138,29 +138,86 @@ def drops_the_newest(latest, most=10):
 
 
 def one_more_waits(latest, most=10):
-    """Drop the oldest that waits"""
+    """drop the oldest"""
     readers = {}
     return _build(_changes_for(readers), _publish_to(readers, most + 1), latest, _goodbye_to(readers))
 
 
-def closes_a_slow_reader(latest, most=10):
-    """a slow reader reads on"""
+def text_that_is_no_json(latest, most=10):
+    """a reader was sent what is no JSON"""
     readers = {}
 
     def publish(change):
-        text = json.dumps(change)
-        for queue, connection in readers.values():
+        json.dumps(change)
+        for queue, _ in readers.values():
             if queue.qsize() == most:
                 queue.get_nowait()
-                if connection.get_write_buffer_size() > 100_000:
-                    connection.abort()
-            queue.put_nowait(text)
+            queue.put_nowait(str(change))
 
     return _build(_changes_for(readers), publish, latest, _goodbye_to(readers))
 
 
+def publish_waits(latest, most=10):
+    """`publish` gives a coroutine"""
+    readers = {}
+    publish = _publish_to(readers, most)
+
+    async def publish_later(change):
+        publish(change)
+
+    return _build(_changes_for(readers), publish_later, latest, _goodbye_to(readers))
+
+
+def prices_that_wait_for_all_readers(latest, most=10):
+    """a request was not answered. Let `/prices` wait for no reader"""
+    readers, sending = {}, set()
+
+    async def send(socket, queue):
+        with contextlib.suppress(ConnectionError):
+            while True:
+                text = await queue.get()
+                sending.add(socket)
+                await socket.send_str(text)
+                sending.remove(socket)
+
+    async def changes(request):
+        socket, queue = web.WebSocketResponse(), asyncio.Queue()
+        await socket.prepare(request)
+        readers[socket] = queue, request.transport
+        sender = asyncio.create_task(send(socket, queue))
+        try:
+            async for _ in socket:
+                pass
+        finally:
+            del readers[socket]
+            sending.discard(socket)
+            sender.cancel()
+        return socket
+
+    async def latest_of_all():
+        while sending:
+            await asyncio.sleep(0.01)
+        return await latest()
+
+    return _build(changes, _publish_to(readers, most), latest_of_all, _goodbye_to(readers))
+
+
+def ends_when_the_websocket_is_open(latest, most=10):
+    """a websocket was closed while its reader was still there"""
+    readers, senders = {}, set()
+
+    async def changes(request):
+        socket, queue = web.WebSocketResponse(), asyncio.Queue()
+        await socket.prepare(request)
+        readers[socket] = queue, request.transport
+        senders.add(asyncio.create_task(_send(socket, queue)))
+        return socket
+
+    return _build(changes, _publish_to(readers, most), latest, None)
+
+
 def never_hears_that_a_reader_leaves(latest, most=10):
-    """a reader has left, and a task of its own goes on"""
+    """a reader has left, and its task goes on"""
     readers = {}
 
     async def changes(request):
@@ -175,7 +232,7 @@ def never_hears_that_a_reader_leaves(latest, most=10):
 
 
 def keeps_the_queue(latest, most=10):
-    """changes for it are still kept"""
+    """a reader has left, and its queue still grows"""
     readers = {}
 
     async def changes(request):
@@ -188,23 +245,6 @@ def keeps_the_queue(latest, most=10):
                 pass
         finally:
             sender.cancel()
-        return socket
-
-    return _build(changes, _publish_to(readers, most), latest, _goodbye_to(readers))
-
-
-def ends_at_the_first_word(latest, most=10):
-    """a reader that has said something was never sent"""
-    readers = {}
-
-    async def changes(request):
-        socket, queue = web.WebSocketResponse(), asyncio.Queue()
-        await socket.prepare(request)
-        readers[socket] = queue, request.transport
-        sender = asyncio.create_task(_send(socket, queue))
-        await socket.receive()
-        del readers[socket]
-        sender.cancel()
         return socket
 
     return _build(changes, _publish_to(readers, most), latest, _goodbye_to(readers))
@@ -258,137 +298,8 @@ def error_of_the_sender_lost(latest, most=10):
     return _build(changes, _publish_to(readers, most), latest, _goodbye_to(readers))
 
 
-def json_made_by_the_sender(latest, most=10):
-    """a change that JSON does not know"""
-    readers = {}
-
-    def publish(change):
-        for queue, _ in readers.values():
-            if queue.qsize() == most:
-                queue.get_nowait()
-            queue.put_nowait(change)
-
-    async def send(socket, queue):
-        while True:
-            await socket.send_json(await queue.get())
-
-    async def changes(request):
-        socket, queue = web.WebSocketResponse(), asyncio.Queue()
-        await socket.prepare(request)
-        readers[socket] = queue, request.transport
-        sender = asyncio.create_task(send(socket, queue))
-        try:
-            async for _ in socket:
-                pass
-        finally:
-            del readers[socket]
-            sender.cancel()
-        return socket
-
-    return _build(changes, publish, latest, _goodbye_to(readers))
-
-
-def text_that_is_no_json(latest, most=10):
-    """a reader was sent"""
-    readers = {}
-
-    def publish(change):
-        json.dumps(change)
-        for queue, _ in readers.values():
-            if queue.qsize() == most:
-                queue.get_nowait()
-            queue.put_nowait(str(change))
-
-    return _build(_changes_for(readers), publish, latest, _goodbye_to(readers))
-
-
-def nothing_false_is_sent(latest, most=10):
-    """a reader was never sent `None`"""
-    readers = {}
-    publish = _publish_to(readers, most)
-
-    def publish_some(change):
-        if change:
-            publish(change)
-
-    return _build(_changes_for(readers), publish_some, latest, _goodbye_to(readers))
-
-
-def the_last_change_for_each_that_comes(latest, most=10):
-    """published since it came"""
-    readers, last = {}, []
-    publish, changes = _publish_to(readers, most), _changes_for(readers)
-
-    def publish_and_keep(change):
-        last[:] = [change]
-        publish(change)
-
-    async def changes_from_the_last(request):
-        asyncio.get_running_loop().call_later(0.01, lambda: [publish(change) for change in last])
-        return await changes(request)
-
-    return _build(changes_from_the_last, publish_and_keep, latest, _goodbye_to(readers))
-
-
-def publish_waits(latest, most=10):
-    """`publish` gives a coroutine"""
-    readers = {}
-    publish = _publish_to(readers, most)
-
-    async def publish_later(change):
-        publish(change)
-
-    return _build(_changes_for(readers), publish_later, latest, _goodbye_to(readers))
-
-
-def prices_from_the_beginning(latest, most=10):
-    """`/prices` gives"""
-    readers, found = {}, {}
-
-    async def once():
-        if not found:
-            found.update(await latest())
-        return found
-
-    return _build(_changes_for(readers), _publish_to(readers, most), once, _goodbye_to(readers))
-
-
-def prices_that_wait_for_all_readers(latest, most=10):
-    """`/prices` does not answer"""
-    readers, sending = {}, set()
-
-    async def send(socket, queue):
-        with contextlib.suppress(ConnectionError):
-            while True:
-                text = await queue.get()
-                sending.add(socket)
-                await socket.send_str(text)
-                sending.remove(socket)
-
-    async def changes(request):
-        socket, queue = web.WebSocketResponse(), asyncio.Queue()
-        await socket.prepare(request)
-        readers[socket] = queue, request.transport
-        sender = asyncio.create_task(send(socket, queue))
-        try:
-            async for _ in socket:
-                pass
-        finally:
-            del readers[socket]
-            sending.discard(socket)
-            sender.cancel()
-        return socket
-
-    async def latest_of_all():
-        while sending:
-            await asyncio.sleep(0.01)
-        return await latest()
-
-    return _build(changes, _publish_to(readers, most), latest_of_all, _goodbye_to(readers))
-
-
 def goodbye_without_end(latest, most=10):
-    """the shutdown has not ended after 4 seconds"""
+    """the shutdown took more than 4 seconds"""
     readers = {}
 
     async def goodbye(app):
@@ -397,8 +308,20 @@ def goodbye_without_end(latest, most=10):
     return _build(_changes_for(readers), _publish_to(readers, most), latest, goodbye)
 
 
+def goodbye_that_cuts_nothing(latest, most=10):
+    """the shutdown took more than 4 seconds"""
+    readers = {}
+
+    async def goodbye(app):
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(1):
+                await asyncio.gather(*[socket.close(code=1001) for socket in readers])
+
+    return _build(_changes_for(readers), _publish_to(readers, most), latest, goodbye)
+
+
 def goodbye_to_one_after_another(latest, most=10):
-    """the shutdown has not ended after 4 seconds"""
+    """the shutdown took more than 4 seconds"""
     readers = {}
 
     async def goodbye(app):
@@ -412,18 +335,8 @@ def goodbye_to_one_after_another(latest, most=10):
     return _build(_changes_for(readers), _publish_to(readers, most), latest, goodbye)
 
 
-def goodbye_that_leaves_connections_open(latest, most=10):
-    """a connection is still open"""
-    readers = {}
-
-    async def goodbye(app):
-        await asyncio.gather(*[socket.close(code=1001, drain=False) for socket in readers])
-
-    return _build(_changes_for(readers), _publish_to(readers, most), latest, goodbye)
-
-
 def goodbye_with_code_1000(latest, most=10):
-    """with code 1000"""
+    """closed a websocket with code 1000"""
     readers = {}
 
     async def goodbye(app):
@@ -432,23 +345,6 @@ def goodbye_with_code_1000(latest, most=10):
         await asyncio.gather(*[socket.close() for socket in readers])
 
     return _build(_changes_for(readers), _publish_to(readers, most), latest, goodbye)
-
-
-def socket_not_returned(latest, most=10):
-    """a handler returned no response"""
-    readers = {}
-    changes = _changes_for(readers)
-
-    async def changes_without_end(request):
-        await changes(request)
-
-    return _build(changes_without_end, _publish_to(readers, most), latest, _goodbye_to(readers))
-
-
-def only_the_application(latest, most=10):
-    """`make_app` gives two things"""
-    readers = {}
-    return _build(_changes_for(readers), _publish_to(readers, most), latest, _goodbye_to(readers))[0]
 
 
 def queues_and_a_time_limit(latest, most=10):
@@ -603,11 +499,10 @@ def goodbye_without_draining(latest, most=10):
     return _build(_changes_for(readers), _publish_to(readers, most), latest, goodbye)
 
 
-def json_tried_and_made_again(latest, most=10):
+def json_made_by_the_sender(latest, most=10):
     readers = {}
 
     def publish(change):
-        json.dumps(change)
         for queue, _ in readers.values():
             while queue.qsize() >= most:
                 queue.get_nowait()
