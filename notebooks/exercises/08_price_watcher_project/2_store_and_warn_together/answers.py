@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import sqlite3
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 import aiosqlite
 
@@ -40,7 +39,7 @@ async def right_but_on_the_loop(path, source, price, limit):
 
 
 async def each_statement_for_itself(path, source, price, limit):
-    """is stored, but not this mail. Write both in one transaction"""
+    """once due as a mail, and never stored. Write both in one transaction"""
 
     def store():
         with _open(path) as database:
@@ -49,24 +48,8 @@ async def each_statement_for_itself(path, source, price, limit):
     await asyncio.to_thread(store)
 
 
-async def two_transactions_in_two_threads(path, source, price, limit):
-    """is stored as a mail, and is not due. Write both in one transaction"""
-
-    def read():
-        with _open(path) as database:
-            return database.execute(_BEFORE, [source]).fetchone()
-
-    def write(sql, *values):
-        with _open(path) as database:
-            database.execute(sql, values)
-
-    if _falls(await asyncio.to_thread(read), price, limit):
-        await asyncio.to_thread(write, _WARN, f"{source} costs {price}")
-    await asyncio.to_thread(write, _STORE, source, price)
-
-
 async def reads_before_the_transaction(path, source, price, limit):
-    """Another task may write after you have read"""
+    """Others may write after you have read"""
 
     def store():
         with _open(path, isolation_level="IMMEDIATE") as database, database:
@@ -81,7 +64,7 @@ async def begins_to_write_too_late(path, source, price, limit):
 
 
 async def no_error_gets_out(path, source, price, limit):
-    """Store each, and let errors out"""
+    """change no other, and let errors out"""
     with contextlib.suppress(sqlite3.Error):
         await asyncio.to_thread(_keep, path, source, price, limit)
 
@@ -89,17 +72,27 @@ async def no_error_gets_out(path, source, price, limit):
 _lock = asyncio.Lock()
 
 
-async def lock_that_a_cancellation_gives_back(path, source, price, limit):
-    """“database is locked” came out"""
-    async with _lock:
-        await asyncio.to_thread(_keep, path, source, price, limit, begin="BEGIN")
-
-
-async def never_closed(path, source, price, limit):
-    """a connection stayed open"""
+async def lock_that_other_processes_do_not_know(path, source, price, limit):
+    """Others may write after you have read"""
 
     def store():
-        with sqlite3.connect(path, isolation_level=None) as database:
+        with contextlib.closing(sqlite3.connect(path)) as database:
+            _write(database, source, price, limit)
+            database.commit()
+
+    async with _lock:
+        storing = asyncio.create_task(asyncio.to_thread(store))
+        try:
+            await asyncio.shield(storing)
+        finally:
+            await asyncio.wait([storing])
+
+
+async def does_not_wait_for_the_others(path, source, price, limit):
+    """“database is locked” came out"""
+
+    def store():
+        with _open(path, timeout=0) as database, database:
             database.execute("BEGIN IMMEDIATE")
             _write(database, source, price, limit)
 
@@ -120,7 +113,7 @@ async def closed_if_all_went_well(path, source, price, limit):
 
 
 async def commits_what_failed(path, source, price, limit):
-    """statement failed, and the price of"""
+    """statement failed: `"""
 
     def store():
         with _open(path) as database:
@@ -134,7 +127,7 @@ async def commits_what_failed(path, source, price, limit):
 
 
 async def swallows_its_cancellation(path, source, price, limit):
-    """cancelled, your function returned as if done"""
+    """caught its cancellation and returned as if done"""
     with contextlib.suppress(asyncio.CancelledError):
         await asyncio.to_thread(_keep, path, source, price, limit)
 
@@ -157,17 +150,17 @@ async def _with_rule(path, source, price, limit, is_due, text="{} costs {}"):
 
 
 async def warns_each_time(path, source, price, limit):
-    """and is not due. A mail is due when"""
+    """stored. A mail is due when"""
     await _with_rule(path, source, price, limit, lambda before, _: price < limit)
 
 
 async def warns_at_the_limit(path, source, price, limit):
-    """and is not due. A mail is due when"""
+    """stored. A mail is due when"""
     await _with_rule(path, source, price, limit, lambda before, _: price <= limit and (not before or before[0] > limit))
 
 
 async def says_nothing_of_the_first(path, source, price, limit):
-    """is stored, but not this mail. A mail is due when"""
+    """and never stored. A mail is due when"""
     await _with_rule(path, source, price, limit, lambda before, _: before and _falls(before, price, limit))
 
 
@@ -184,12 +177,12 @@ async def looks_for_a_mail_that_may_be_sent(path, source, price, limit):
 
 
 async def other_words(path, source, price, limit):
-    """is stored, but not this mail"""
+    """once due as a mail, and never stored"""
     await _with_rule(path, source, price, limit, lambda b, _: _falls(b, price, limit), "{} costs {:.2f}")
 
 
 async def empties_the_table(path, source, price, limit):
-    """Store each price in the row of its source, and change no other"""
+    """Wait until it is in the row of its source, change no other"""
 
     def store():
         with _open(path) as database, database:
@@ -230,20 +223,6 @@ async def each_step_by_hand(path, source, price, limit):
             database.close()
 
     await asyncio.get_running_loop().run_in_executor(None, store)
-
-
-async def lock_kept_until_the_thread_has_ended(path, source, price, limit):
-    def store():
-        with contextlib.closing(sqlite3.connect(path)) as database:
-            _write(database, source, price, limit)
-            database.commit()
-
-    async with _lock:
-        storing = asyncio.create_task(asyncio.to_thread(store))
-        try:
-            await asyncio.shield(storing)
-        finally:
-            await asyncio.wait([storing])
 
 
 async def tries_again_when_locked(path, source, price, limit):
