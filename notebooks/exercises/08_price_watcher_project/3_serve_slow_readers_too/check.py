@@ -80,12 +80,12 @@ async def check(make_app, world):
             while not ending.done() and clock.now < end:
                 await asyncio.sleep(0.01)
                 clock.skip_to(clock.now + 0.1)  # what waits for a second need not do so for real
-            how = "In `on_shutdown` close all websockets side by side, and cut the rest after a second: `transport.abort()`"
+            how = "In `on_shutdown` close all side by side, and cut what is left after a second: `transport.abort()`"
             expect(ending.done(), f"the shutdown took more than {LATE} seconds with readers{beside}. {how}.")
             await ending
             await asyncio.wait(goodbyes, timeout=SOON)
             for code in [reader.close_code for reader in readers]:
-                expect(code == 1001, f"a shutdown closed a websocket with code {code}. Close each with `code=1001`.")
+                expect(code == 1001, f"the shutdown closed a websocket with code {code}. Close each with `code=1001`.")
 
     run = await world.watch(function=serve, may_raise=NotYet, cancel=False)
     if run.error:
