@@ -52,10 +52,10 @@ async def check(keep_price, world):
             if others and (source := others.pop()) is not None:
                 ours.execute("BEGIN IMMEDIATE")
                 ours.execute("INSERT OR REPLACE INTO prices VALUES (?, ?)", [source, limit])
-                threading.Thread(target=commit_soon).start()
+                threading.Thread(target=commit, args=[0.01]).start()
 
-    def commit_soon():
-        pause.acquire(timeout=0.01)  # in real time: the lock of a file knows no other
+    def commit(seconds=0.0):
+        pause.acquire(timeout=seconds)  # in real time: the lock of a file knows no other
         with contextlib.suppress(sqlite3.OperationalError):
             ours.commit()
 
@@ -64,6 +64,8 @@ async def check(keep_price, world):
             super().__init__(*arguments, **options)
             self.number = len(opened)
             opened.append(True)
+            commit()  # or what we have begun would keep the next line waiting
+            self.execute("PRAGMA synchronous = OFF")
             self.set_trace_callback(look)
 
         def close(self):
