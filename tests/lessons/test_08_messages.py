@@ -153,7 +153,7 @@ def test_a_message_is_found_in_a_text(text, found):
         (" \n\t", "There is no text"),
         (None, "of type NoneType"),
         (RuntimeError("Event loop is closed"), "of type RuntimeError"),
-        ("RuntimeError: this event loop is allready runing", "nearest is “This event loop is already running”"),
+        ("RuntimeError: this event loop is alreadyy rnning", "nearest is “This event loop is already running”"),
         ("coroutine main() was not awaited", "nearest is “coroutine '…' was never awaited”"),
         ("different loop", "nearest is “attached to a different loop”"),
     ],

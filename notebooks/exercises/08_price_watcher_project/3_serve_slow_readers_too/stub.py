@@ -1,4 +1,5 @@
 import asyncio
+
 from aiohttp import web
 
 
