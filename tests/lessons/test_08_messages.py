@@ -110,10 +110,11 @@ def test_a_program_that_hangs_or_says_something_else_is_a_row_too(monkeypatch, t
         f'"""unheard of\n\nMeans: nothing\nCure: [words](00_start_here.ipynb#cell-id=title)\n"""\n\n{program}\n'
     )
     monkeypatch.setattr(module, "_PATIENCE", 0.5 if "sleep" in program else 60.0)
+    before = psutil.Process().children()  # of earlier tests
     [(_, line, said)] = only(monkeypatch, path).rows
     assert line == ""
     assert why in said
-    assert psutil.Process().children() == []
+    assert set(psutil.Process().children()) <= set(before)
 
 
 def names(answer):
