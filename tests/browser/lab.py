@@ -163,7 +163,7 @@ class Opened:
         self.page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """JupyterLab on a free port of 127.0.0.1, over a copy of the project and with none of the user's settings."""
     home = tmp_path_factory.mktemp("lab")
