@@ -78,7 +78,7 @@ def _card(above: NotebookNode | None, cell: NotebookNode) -> Card:
 
 def _notebooks(taught: str, cell: NotebookNode) -> str:
     """Return which notebooks the links lead to: "3 · 5 deeper"."""
-    links = re.findall(r"\((\d\d)_\w+?(_deeper)?\.ipynb", taught)
+    links = re.findall(r"\((\d\d)_\w+?(_deeper|_project)?\.ipynb", taught)
     if not links:
         raise ValueError(f"the card `{cell.id}` links to no notebook that teaches it")
     return " · ".join(dict.fromkeys(f"{int(number)}{deeper.replace('_', ' ')}" for number, deeper in links))
