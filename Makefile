@@ -67,6 +67,9 @@ lock:  ## write the lock files anew from pyproject.toml (UPGRADE=--upgrade for n
 	$(COMPILE) --constraints requirements.txt --group lint --output-file tests/lint/requirements.txt
 	$(COMPILE) --constraints requirements.txt --group browser --output-file tests/browser/requirements.txt
 	$(COMPILE) --constraints requirements.txt --group benchmarks --output-file tests/benchmarks/requirements.txt
+	$(COMPILE) --constraints requirements.txt --group classroom --output-file tests/classroom/requirements.txt
+	$(COMPILE) --constraints requirements.txt --group binder --output-file tests/binder/requirements.txt
+	$(COMPILE) --constraints requirements.txt --group audit --output-file tests/audit/requirements.txt
 
 $(BIN)/python:
 	$(if $(call unfit,$(PYTHON)),$(error $(call unfit,$(PYTHON))))
