@@ -86,19 +86,20 @@ class Report:
 
 def check() -> Report:
     """Return a report on the machine and on the notebook this is called from. It never raises an exception."""
-    return Report((*_machine(), *_notebook()))
+    return Report((*machine(), *_notebook()))
 
 
 def main(arguments: list[str]) -> int:
     """Print one line for each fault of the machine and return 1, or return 0; `--python-only` looks no further."""
-    faults = Report(_machine()[:1] if "--python-only" in arguments else _machine()).faults
+    faults = Report(machine()[:1] if "--python-only" in arguments else machine()).faults
     for row in faults:
         print(f"{row.what}: {row.found}. {row.remedy}", file=sys.stderr)
     return 1 if faults else 0
 
 
-def _machine() -> tuple[Row, ...]:
-    python = _row(
+def machine() -> tuple[Row, ...]:
+    """Return what holds for any notebook here: Python, the packages, and what they may do on this machine."""
+    python = probed(
         "Python {}.{} or newer".format(*NEEDED),
         _python,
         "Install Python 3.14, delete the folder .venv if there is one, and start again with: "
@@ -108,29 +109,29 @@ def _machine() -> tuple[Row, ...]:
         return (python,)  # nothing else can be told by such a Python
     return (
         python,
-        _row(
+        probed(
             "the packages of requirements.txt",
             _packages,
             f'In the guide\'s folder, run: "{sys.executable}" -m pip install -r requirements.txt (in a notebook, '
             "restart the kernel afterwards)",
         ),
-        _row(
+        probed(
             "a server of one's own on 127.0.0.1",
             _loopback,
             "Let Python open local connections in your firewall or security software: nothing leaves this machine",
         ),
-        _row(
+        probed(
             "a temporary folder to write in",
             _temporary,
             "Free some space there, or set the environment variable TMPDIR (TEMP on Windows) to a folder "
             "you may write in",
         ),
-        _row(
+        probed(
             "Jupyter's own folders to write in",
             _jupyter,
             "Set the environment variable that is named to a folder you may write in, and start Jupyter again",
         ),
-        _row(
+        probed(
             "the guide's folder data",
             _data,
             "Fetch the whole guide again and leave the folder data beside the folder notebooks",
@@ -140,13 +141,13 @@ def _machine() -> tuple[Row, ...]:
 
 def _notebook() -> tuple[Row, ...]:
     return (
-        _row(
+        probed(
             "asyncio's own event loop",
             _loop,
             "Remove the line that installs another loop (such as uvloop) from your IPython start-up files, and "
             "restart the kernel",
         ),
-        _row(
+        probed(
             "the folder notebooks as the current folder",
             _folder,
             f"Open the notebook where it lies, or run: %cd {NOTEBOOKS}",
@@ -154,7 +155,7 @@ def _notebook() -> tuple[Row, ...]:
     )
 
 
-def _row(what: str, probe: Callable[[], str], remedy: str) -> Row:
+def probed(what: str, probe: Callable[[], str], remedy: str) -> Row:
     """Return a row: `probe` returns what it found, or raises an exception whose message says what is wrong."""
     try:
         return Row(what, True, probe())

@@ -114,7 +114,7 @@ def test_python_too_old(ready: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "version_info", (3, 10, 13, "final", 0))
     monkeypatch.setattr("platform.python_version", lambda: "3.10.13")
     assert only_fault().found == "this is Python 3.10.13"
-    assert [row.what for row in environment._machine()] == ["Python 3.11 or newer"]
+    assert [row.what for row in environment.machine()] == ["Python 3.11 or newer"]
 
 
 def test_the_version_needed_stands_in_pyproject() -> None:
@@ -239,7 +239,7 @@ def test_data_missing_empty_or_unreadable(ready: Path, monkeypatch: pytest.Monke
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "open", refuse)
-        assert "README.md" in environment._row("data", environment._data, "").found
+        assert "README.md" in environment.probed("data", environment._data, "").found
     (ready / "data" / "README.md").unlink()
     assert only_fault().found == f"there is nothing in {ready / 'data'}"
     (ready / "data").rmdir()
