@@ -108,7 +108,7 @@ class _Api:
         raw = await request.read()
         try:
             parsed = json.loads(raw)
-        except ValueError:
+        except (ValueError, RecursionError):
             parsed = None
         return answer({**_echo(request), "data": raw.decode(errors="replace"), "json": parsed})
 
@@ -238,6 +238,9 @@ class _Api:
         status, encoding = statuses[min(turn, len(statuses)) - 1], query.get("encoding", "utf-8")
         if encoding not in ("utf-8", "latin-1"):
             raise bad(f"encoding must be utf-8 or latin-1, not {encoding!r:.60}")
+        content_type = query.get("type", "application/json")
+        if not content_type.isprintable():
+            raise bad(f"type must be one of a body, such as text/html, not {content_type!r:.60}")
         body = query.get("text", "null").encode(encoding, errors="replace")
         headers = {}
         if "retry_after" in query:
@@ -247,7 +250,7 @@ class _Api:
             visit.end("reset")
             reset(request)
             return web.Response()
-        code, content_type = whole("status", status, 200, 200, 599), query.get("type", "application/json")
+        code = whole("status", status, 200, 200, 599)
         return web.Response(body=body, status=code, headers=headers, content_type=content_type)
 
     async def reset(self, request: web.Request) -> web.StreamResponse:
@@ -423,7 +426,7 @@ async def _sleep_until(when: float) -> None:
 
 
 def _redirect(request: web.Request, path: str) -> web.Response:
-    query = f"?{request.query_string}" if request.query_string else ""
+    query = f"?{request.rel_url.raw_query_string}" if request.query_string else ""
     return answer({"location": path}, 302, {"Location": path + query})
 
 

@@ -11,6 +11,7 @@ from .middleware import VISIT, answer
 from .parameters import bad
 
 _WAITING = 1_000  # messages that a slow member may be behind, before it misses the oldest
+_LONGEST = 2**16  # bytes of a message, for so many can wait for each member
 
 
 async def echo(request: web.Request) -> web.WebSocketResponse:
@@ -39,7 +40,7 @@ class Rooms:
             return answer({"error": f"the name {name!r:.60} is taken in this room"}, 409)
         queue = self._rooms[room][name] = asyncio.Queue(_WAITING)
         try:
-            socket = await _open(request)
+            socket = await _open(request, _LONGEST)
             # Each member has a queue and a task of its own, so that nobody waits for the slowest.
             sender = asyncio.create_task(_forward(queue, socket))
             try:
@@ -72,8 +73,9 @@ async def _forward(queue: asyncio.Queue[dict], socket: web.WebSocketResponse) ->
             return
 
 
-async def _open(request: web.Request) -> web.WebSocketResponse:
-    socket = web.WebSocketResponse()
+async def _open(request: web.Request, longest: int = 2**22) -> web.WebSocketResponse:
+    """Begin to speak the protocol; a message of more than `longest` bytes ends it (1009)."""
+    socket = web.WebSocketResponse(max_msg_size=longest)
     if not socket.can_prepare(request).ok:
         raise bad("this path speaks the websocket protocol only: connect with ws://")
     await request[VISIT].wait()

@@ -14,6 +14,7 @@ from typing import Any
 
 from aiohttp import web
 
+from .other_sites import complaint
 from .parameters import LONGEST, bad, number, option, seconds, whole
 from .record import Record, Visit
 
@@ -35,10 +36,16 @@ def base(request: web.Request) -> str:
 
 
 def watched(record: Record) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
-    """Return the middleware that counts every request but `/stats`, and deals out its delay and its error."""
+    """Return the middleware that counts every request but `/stats`, and deals out its delay and its error.
+
+    What a page of another site sends is refused, and not counted.
+    """
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if (refused := complaint(request)) is not None:
+            status, sentence = refused
+            return answer({"error": sentence}, status)
         if request.path == "/stats":
             return await _or_sentence(request, handler)
         client = record.client(option(request, "client") or "")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlencode
 
+_HOST = "127.0.0.1"
 _START = 30.0  # seconds for the servers to be ready, which takes less than one unless the machine is very busy
 _STOP = 2.0  # seconds for the child to end by itself
 _ADVICE = (
@@ -193,6 +194,7 @@ class Child:
 
     def __init__(self, owner: object, *module: str, patience: float = 0.0, **options: Any) -> None:
         """Run a module of this package, with arguments; dropped by its `owner`, it has `patience` seconds to end."""
+        _ask_without_proxies()
         self.stderr = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the process)
         # The child finds `services` as a package of its own, beside the bench's modules only: a learner's file, such
         # as random.py in the folder of the notebooks, must not take the place of a module. Hence -P, too.
@@ -203,7 +205,8 @@ class Child:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self.stderr,
-                env={**os.environ, "PYTHONPATH": path},
+                # Docstrings are kept: the page of the API says what each path does.
+                env={**os.environ, "PYTHONPATH": path, "PYTHONOPTIMIZE": ""},
                 **options,
             )
         except BaseException as error:
@@ -261,6 +264,17 @@ class Child:
         self.stderr.seek(0)
         complaint = "\n".join(self.stderr.read().decode(errors="replace").strip().splitlines()[-5:])
         return ServicesError(f"the servers did not start: {complaint or why}\n{_ADVICE}")
+
+
+def _ask_without_proxies() -> None:
+    """Let this process and its children ask 127.0.0.1 itself, where the environment names proxies.
+
+    urllib asks a proxy even for this machine, and a proxy asks its own; aiohttp asks none by itself.
+    """
+    if any(name.lower() in ("http_proxy", "all_proxy") for name in os.environ):
+        without = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+        if without != "*" and _HOST not in without.split(","):
+            os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join(filter(None, [without, _HOST]))
 
 
 def _ask_to_end(process: subprocess.Popen) -> None:
