@@ -25,7 +25,9 @@ def hub(version: str) -> Path:
     lines = LOCK.read_text("utf-8").splitlines()
     wanted = OLDER.get(version) or next(line for line in lines if line.startswith("jupyterhub=="))
     constraints = "\n".join(line for line in lines if not line.startswith("jupyterhub=="))
-    return _once(BUILD / f"hub-{version}", f"{wanted}\n{constraints}", lambda folder: _pip(folder, wanted, constraints))
+    # Called as in every environment: by that name, asynclab tells a library's threads from those of a notebook.
+    folder = BUILD / f"hub-{version}/site-packages"
+    return _once(folder, f"{wanted}\n{constraints}", lambda folder: _pip(folder, wanted, constraints))
 
 
 def proxy() -> list[str]:

@@ -51,20 +51,19 @@ class Rehearsal:
         yield _row("a student's server, kernel and demos [MB]", self.peaks.students.values())
         yield ""
         refusals = sum(student.refusals for student in self.students)
-        yield f"- All servers were up after {self.start_seconds:.0f} s; {refusals} times the hub said: try again later."
+        yield f"- All servers were up after {self.start_seconds:.0f} s; the hub refused {refusals} starts for some seconds."
         yield f"- All notebooks had run {self.run_seconds:.0f} s later: {sum(s.cells for s in self.students)} cells."
         yield f"- Hub, proxy and all students together took {self.peaks.total:.0f} MB at the peak."
 
     def _found(self) -> Iterator[str]:
         alike: dict[tuple[str, int, str], list[Failure]] = defaultdict(list)
         for failure in self.failures:
-            alike[failure.where, failure.cell, failure.problem].append(failure)
-        for (where, cell, problem), failures in sorted(alike.items()):
-            names = ", ".join(failure.student for failure in failures)
-            yield from (f"## {where}, code cell {cell}: {len(failures)} of {len(self.students)} students", "")
-            yield from (problem, "", f"Met by {names}.", "")
-            if failures[0].traceback:
-                yield from ("```text", failures[0].traceback, "```", "")
+            alike[failure.where, failure.cell, failure.problem.partition(":")[0]].append(failure)
+        for (where, cell, kind), failures in sorted(alike.items()):
+            names = ", ".join(dict.fromkeys(failure.student for failure in failures))
+            yield from (f"## {where}, code cell {cell}: {kind}", "")
+            yield from (f"Met {len(failures)} times, by {names}. The first:", "")
+            yield from ("```text", failures[0].traceback or failures[0].problem, "```", "")
         if self.left:
             yield from ("## Processes that outlived their server", "", *(f"- {each}" for each in self.left))
 
