@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
-import os
 import signal
 import sqlite3
 import tempfile
-import threading
 from concurrent.futures import ProcessPoolExecutor
 from email.message import EmailMessage
 from pathlib import Path
+
+from .work import end_with_parent
 
 KINDS = {  # by the report's name, what its orders are grouped by
     "Daily Sales": "date",
@@ -108,10 +108,5 @@ def process() -> ProcessPoolExecutor:
 
 def _prepare() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the Stop button is for the notebook
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     import matplotlib.figure  # noqa: F401
-
-
-def _end_with_parent() -> None:
-    multiprocessing.parent_process().join()  # it was killed: else the pool would have ended this process
-    os._exit(1)

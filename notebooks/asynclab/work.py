@@ -181,7 +181,7 @@ def process_pool(workers: int, job: Callable[..., Any] = int) -> Iterator[Execut
 def _started(workers: int, job: Callable[..., Any]) -> ProcessPoolExecutor:
     context = multiprocessing.get_context("spawn")  # a fork of a process with threads, such as a kernel, may hang
     everybody = context.Barrier(workers)
-    pool = ProcessPoolExecutor(workers, context, initializer=everybody.wait, initargs=(_START_SECONDS,))
+    pool = ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(everybody,))
     try:
         with _ignored_interrupts():  # the processes inherit it: an interrupt is for us, who then end them
             ready = [pool.submit(callable, job) for _ in range(workers)]
@@ -191,6 +191,17 @@ def _started(workers: int, job: Callable[..., Any]) -> ProcessPoolExecutor:
         pool.shutdown(cancel_futures=True)
         raise
     return pool
+
+
+def _begin(everybody: Any) -> None:
+    """What a worker does first: it sees to its end, and waits for the others."""
+    end_with_parent()
+    everybody.wait(_START_SECONDS)
+
+
+def end_with_parent() -> None:
+    """Let this worker process end when its parent is killed: the pool, which else would end it, is gone then."""
+    threading.Thread(target=lambda: multiprocessing.parent_process().join() or os._exit(1), daemon=True).start()
 
 
 @contextmanager
