@@ -23,7 +23,7 @@ from pathlib import Path
 import hub
 import install
 import psutil
-from memory import families, watching
+from memory import watching
 from report import Rehearsal
 from student import GUIDE, Student
 
@@ -69,9 +69,8 @@ async def rehearse(folder: Path, overlay: Path, proxy: list[str], count: int, ch
         async with _news(lambda: f"{sum(student.cells for student in students)} cells have run"):
             await asyncio.gather(*(_run_all(student, chapters) for student in students if student.is_up))
         ended = time.monotonic()
-        processes = [each for name, family in families(running.pid).items() if name for each in family]
         await asyncio.gather(*(student.stop() for student in students if student.is_up))
-        left = await asyncio.to_thread(_left, processes)
+        left = await asyncio.to_thread(_left, folder)
     package = Path(proxy[-1]).parents[1] / "package.json"
     versions = {
         "JupyterHub": running.version,
@@ -127,15 +126,19 @@ async def _news(state: Callable[[], str]) -> AsyncIterator[None]:
         tell()
 
 
-def _left(processes: list[psutil.Process]) -> list[str]:
-    """Return the command lines of those that still run 10 seconds after their servers stopped, and end them."""
-    _, left = psutil.wait_procs(processes, timeout=10)
-    lines = []
-    for process in left:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            lines.append(" ".join(process.cmdline())[:200])
+def _left(folder: Path) -> list[str]:
+    """Return the commands of processes of students that run 10 seconds after their servers stopped, and end them."""
+    homes, own = tuple(map(str, folder.glob("student-*"))), []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.environ().get("HOME", "").startswith(homes):
+                own.append(process)
+    commands = []
+    for process in psutil.wait_procs(own, timeout=10)[1]:
+        with contextlib.suppress(psutil.Error):
+            commands.append(" ".join(process.cmdline())[:200])
             process.kill()
-    return lines
+    return commands
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ class Rehearsal:
         yield _row("a student's server, kernel and demos [MB]", self.peaks.students.values())
         yield ""
         refusals = sum(student.refusals for student in self.students)
-        yield f"- All servers were up after {self.start_seconds:.0f} s; the hub refused {refusals} starts for some seconds."
+        yield f'- All servers were up after {self.start_seconds:.0f} s; {refusals} times the hub said "try later".'
         yield f"- All notebooks had run {self.run_seconds:.0f} s later: {sum(s.cells for s in self.students)} cells."
         yield f"- Hub, proxy and all students together took {self.peaks.total:.0f} MB at the peak."
 

@@ -62,7 +62,7 @@ class Student:
     async def run(self, notebook: str) -> None:
         """Run the cells of `notebook` (a file name), note the seconds and each failure."""
         began = time.monotonic()
-        cell = 0
+        cell, source = 0, ""
         try:
             path = f"{GUIDE}/notebooks/{notebook}"
             async with asyncio.timeout(ANSWER):
@@ -80,7 +80,8 @@ class Student:
             async with asyncio.timeout(ANSWER):
                 await self._json("DELETE", f"api/sessions/{opened['id']}")
         except TimeoutError:
-            self._fail(notebook, cell, f"it did not end within {CELL if cell else ANSWER:g} seconds")
+            line = source.strip().partition("\n")[0] or "its kernel did not start"
+            self._fail(notebook, cell, f"not over after {CELL if source else ANSWER:g} seconds: {line}")
         except (aiohttp.ClientError, ConnectionError) as error:
             self._fail(notebook, cell, f"{type(error).__name__}: {error}")
         self.seconds[notebook] = time.monotonic() - began
