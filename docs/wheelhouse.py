@@ -62,12 +62,13 @@ def this_platform() -> str:
     return f"win_{machine}" if sys.platform == "win32" else f"manylinux_2_28_{machine}"
 
 
-def pins(lock: str, python: str, target: str) -> list[str]:
-    """Return what `lock` installs under this Python there, as name==version: pip would go by the machine it runs on."""
+def pins(lock: str, python: str, target: str) -> set[str]:
+    """Return each name==version that `lock` installs there: pip would ask only what this machine needs."""
     windows, mac = target.startswith("win"), target.startswith("mac")
     machine = target.removeprefix("win_").upper() if windows else re.split(r"\d_(?=\D)", target)[-1]
     there = {
-        "python_version": python,
+        "python_version": python.rpartition(".")[0],
+        "python_full_version": python,
         "sys_platform": "win32" if windows else "darwin" if mac else "linux",
         "platform_system": "Windows" if windows else "Darwin" if mac else "Linux",
         "platform_machine": machine,
@@ -75,18 +76,12 @@ def pins(lock: str, python: str, target: str) -> list[str]:
         "implementation_name": "cpython",
         "platform_python_implementation": "CPython",
     }
-    # Nobody knows which 3.13.x the students have: where that makes a difference, both versions are taken along.
-    versions = [there | {"python_full_version": f"{python}.{patch}"} for patch in (0, 99)]
     needed = (Requirement(line) for line in lock.splitlines())
-    return [
-        f"{each.name}{each.specifier}"
-        for each in needed
-        if each.marker is None or any(each.marker.evaluate(version) for version in versions)
-    ]
+    return {f"{each.name}{each.specifier}" for each in needed if each.marker is None or each.marker.evaluate(there)}
 
 
-def fetch(packages: list[str], python: str, target: str, folder: Path) -> None:
-    """Download the wheels into `folder`. Raises RuntimeError, in pip's words, if there is none for one of them."""
+def fetch(packages: set[str], python: str, target: str, folder: Path) -> None:
+    """Download the wheels for Python `python`, as 3.13.0. Raises RuntimeError, in pip's words, if there is none."""
     tags = [target]
     if (newest := re.fullmatch(r"manylinux_2_(\d+)_(.+)", target)) is not None:  # pip takes the others for macOS itself
         tags = [f"manylinux_2_{minor}_{newest[2]}" for minor in range(int(newest[1]), 4, -1)]
@@ -98,8 +93,7 @@ def fetch(packages: list[str], python: str, target: str, folder: Path) -> None:
         wanted.write_text("\n".join(packages), "utf-8")
         done = subprocess.run([*command, "--requirement", str(wanted)], capture_output=True, text=True)
     if done.returncode:
-        errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
-        raise RuntimeError("\n".join(errors[-2:]) or done.stderr[-500:])
+        raise RuntimeError(done.stderr.strip().splitlines()[-1].removeprefix("ERROR: "))
 
 
 def copy_guide(folder: Path) -> None:
@@ -118,7 +112,10 @@ def fill(folder: Path, python: str, target: str) -> None:
     """Add to `folder` what Python `python` on `target` needs; bring the guide and README.txt in it up to date."""
     copy_guide(folder / "guide")
     lock = (folder / "guide" / "requirements.txt").read_text("utf-8")
-    fetch([*pins(lock, python, target), "pip"], python, target, folder / "wheels")
+    oldest, newest = (pins(lock, f"{python}.{patch}", target) for patch in (0, 99))
+    fetch({*oldest, "pip"}, f"{python}.0", target, folder / "wheels")
+    if newest - oldest:  # nobody knows which one the students have: take both along
+        fetch(newest - oldest, f"{python}.99", target, folder / "wheels")
     readme = folder / "README.txt"
     before = re.findall("^- .+$", readme.read_text("utf-8"), re.MULTILINE) if readme.exists() else []
     targets = sorted({*before, f"- Python {python}, {target}"})
