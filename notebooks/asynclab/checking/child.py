@@ -27,7 +27,7 @@ def main() -> None:
     from . import virtual_time
 
     virtual_time.install()  # before anything takes a clock by its name
-    from . import trial
+    from . import trial, verdicts
 
     trial.hear_forgotten_coroutines()
     trial.freeze()
@@ -37,7 +37,7 @@ def main() -> None:
             verdict = _answer(pickle.loads(request))
         except MemoryError:  # not enough is left to say so
             os._exit(OUT_OF_MEMORY)
-        send(answers, _pickled(verdict))
+        send(answers, verdicts.write(verdict))
         if verdict.spoiled:
             answers.flush()
             os._exit(0)  # whatever still runs here ends with it
@@ -110,14 +110,6 @@ def load(path: str) -> dict[str, Any]:
     with open(path, encoding="utf-8") as file:
         exec(compile(file.read(), path, "exec"), namespace)
     return namespace
-
-
-def _pickled(verdict: Any) -> bytes:
-    try:
-        return pickle.dumps(verdict)
-    except Exception:  # a trace that holds something of the learner's
-        verdict.trace = None
-        return pickle.dumps(verdict)
 
 
 def _own_pipes() -> tuple[BinaryIO, BinaryIO]:

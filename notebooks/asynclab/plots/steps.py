@@ -195,10 +195,12 @@ def _draw_errors(ax: Axes, result: Steps) -> None:
             _write(ax, column, 0, "0", style.INK, "normal")
     handles = [Patch(fc=_light(looks[k][0]), ec=looks[k][0], hatch=looks[k][1], label=k) for k in result.kinds]
     width = style.WIDTH - _LEFT - _RIGHT
-    ax.legend(
+    legend = ax.legend(
         handles=handles[::-1], loc="upper left", bbox_to_anchor=(-(_LEFT - 0.08) / width, 0.68), borderaxespad=0,
         handlelength=1.4, handletextpad=0.5, borderpad=0.1, labelspacing=0.35,
     )  # fmt: skip
+    for text in legend.get_texts():
+        text.set_parse_math(False)
 
 
 def _name(ax: Axes, name: str, direction: str) -> None:
