@@ -65,7 +65,7 @@ with socket.create_server(("127.0.0.1", 0)) as server:
 import socket, time
 with socket.create_server(("", 0)), socket.create_server(("::1", 0), family=socket.AF_INET6):
     time.sleep(0.5)
-""": ["time.sleep(0.5)  waits at tcp 00000000:", "time.sleep(0.5)  waits at tcp6 0"],
+""": ["time.sleep(0.5) waits at tcp 00000000:", "time.sleep(0.5) waits at tcp6 0"],
     """
 import socket
 for family, place in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
