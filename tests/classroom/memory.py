@@ -41,7 +41,8 @@ def watching(hub: int) -> Iterator[Peaks]:
         pause = 0.0
         while not stop.wait(pause):
             began = time.monotonic()
-            peaks.look(hub)
+            with contextlib.suppress(psutil.Error):  # the hub has ended: then the rehearsal fails by itself
+                peaks.look(hub)
             pause = max(3, 20 * (time.monotonic() - began))
 
     thread = threading.Thread(target=watch)
@@ -58,7 +59,7 @@ def families(hub: int) -> dict[str, list[psutil.Process]]:
     owner: dict[int, str] = {}
     found: dict[str, list[psutil.Process]] = defaultdict(list)
     for process in psutil.Process(hub).children(recursive=True):  # parents come before their children
-        with contextlib.suppress(psutil.NoSuchProcess):
+        with contextlib.suppress(psutil.Error, KeyError):  # it, or its parent, has just ended
             parent = process.ppid()
             name = process.environ().get("JUPYTERHUB_USER", "") if parent == hub else owner[parent]
             owner[process.pid] = name

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 import time
 import uuid
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,25 +62,16 @@ class Student:
             self.start_seconds = time.monotonic() - began
 
     async def run(self, notebook: str) -> None:
-        """Run the cells of `notebook` (a file name), note the seconds and each failure."""
+        """Run the cells of `notebook` (a file name), and note the seconds and each failure."""
         began = time.monotonic()
         cell, source = 0, ""
         try:
-            path = f"{GUIDE}/notebooks/{notebook}"
-            async with asyncio.timeout(ANSWER):
-                content = await self._json("GET", f"api/contents/{path}")
-                kernel = {"path": path, "name": notebook, "type": "notebook", "kernel": {"name": "python3"}}
-                opened = await self._json("POST", "api/sessions", kernel)
-            channels = f"/user/{self.name}/api/kernels/{opened['kernel']['id']}/channels?session_id={opened['id']}"
-            async with self.session.ws_connect(channels, max_msg_size=0) as socket:
-                sources = [each["source"] for each in content["content"]["cells"] if each["cell_type"] == "code"]
+            async with self._opened(notebook) as (sources, socket):
                 for cell, source in enumerate(sources, start=1):
                     async with asyncio.timeout(CELL):
-                        for problem, traceback in await _execute(socket, source):
+                        for problem, traceback in await execute(socket, source):
                             self._fail(notebook, cell, problem, traceback)
                     self.cells += 1
-            async with asyncio.timeout(ANSWER):
-                await self._json("DELETE", f"api/sessions/{opened['id']}")
         except TimeoutError:
             line = source.strip().partition("\n")[0] or "its kernel did not start"
             self._fail(notebook, cell, f"not over after {CELL if source else ANSWER:g} seconds: {line}")
@@ -87,15 +80,37 @@ class Student:
         self.seconds[notebook] = time.monotonic() - began
 
     async def stop(self) -> None:
-        """Stop the server, and return when the hub says that it is down."""
+        """Stop the server, and return when the hub says that it is down; note a failure."""
         user = f"/hub/api/users/{self.name}"
+        try:
+            async with asyncio.timeout(ANSWER):
+                async with self.session.delete(f"{user}/server") as response:
+                    response.raise_for_status()
+                while True:
+                    if not (await self._json("GET", user))["servers"]:
+                        return
+                    await asyncio.sleep(0.5)
+        except (TimeoutError, aiohttp.ClientError) as error:
+            self._fail("the end of the server", 0, f"{type(error).__name__}: {error}")
+
+    @contextlib.asynccontextmanager
+    async def _opened(self, notebook: str) -> AsyncIterator[tuple[list[str], aiohttp.ClientWebSocketResponse]]:
+        """Open a notebook as JupyterLab does; give its code and its kernel's websocket; close both."""
+        path, server = f"{GUIDE}/notebooks/{notebook}", f"/user/{self.name}/api"
         async with asyncio.timeout(ANSWER):
-            async with self.session.delete(f"{user}/server") as response:
-                down = response.status in (204, 404)  # 202: it takes a while
-            while not down:
-                await asyncio.sleep(0.5)
-                async with self.session.get(user) as response:
-                    down = not (await response.json())["servers"]
+            content = await self._json("GET", f"{server}/contents/{path}")
+            kernel = {"path": path, "name": notebook, "type": "notebook", "kernel": {"name": "python3"}}
+            opened = await self._json("POST", f"{server}/sessions", kernel)
+        try:
+            channels = f"{server}/kernels/{opened['kernel']['id']}/channels?session_id={opened['id']}"
+            async with self.session.ws_connect(channels, max_msg_size=0) as socket:
+                yield [cell["source"] for cell in content["content"]["cells"] if cell["cell_type"] == "code"], socket
+        finally:
+            try:
+                async with asyncio.timeout(ANSWER):
+                    await self._json("DELETE", f"{server}/sessions/{opened['id']}")
+            except (TimeoutError, aiohttp.ClientError) as error:
+                self._fail(f"{notebook}, the end of its kernel", 0, f"{type(error).__name__}: {error}")
 
     async def _ask_for_server(self) -> float | None:
         """Return how many seconds to wait before the next try, or None: the server is about to start."""
@@ -118,7 +133,7 @@ class Student:
         raise RuntimeError("the hub stopped to report before the server was ready")
 
     async def _json(self, method: str, path: str, content: dict[str, Any] | None = None) -> Any:
-        async with self.session.request(method, f"/user/{self.name}/{path}", json=content) as response:
+        async with self.session.request(method, path, json=content) as response:
             response.raise_for_status()
             return None if response.status == 204 else await response.json()
 
@@ -126,7 +141,7 @@ class Student:
         self.failures.append(Failure(self.name, where, cell, problem, _COLOURS.sub("", traceback)))
 
 
-async def _execute(socket: aiohttp.ClientWebSocketResponse, source: str) -> list[tuple[str, str]]:
+async def execute(socket: aiohttp.ClientWebSocketResponse, source: str) -> list[tuple[str, str]]:
     """Run a cell to its end and return what went wrong, each with its traceback: nothing, if all is well.
 
     Raises ConnectionError when the kernel or the websocket is gone.
