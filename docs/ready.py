@@ -80,8 +80,8 @@ def capacity(students: int) -> Iterator[Row]:
 
 def enough(what: str, needed: float, there: float, remedy: str, unit: float = 1) -> Row:
     """Return a row that is ok if as much is `there` as is `needed`; a `unit` of 1e9 shows bytes as gigabytes."""
-    needed_text, there_text = (f"{n / unit:,.1f} GB" if unit == 1e9 else f"{n:,.0f}" for n in (needed, there))
-    found = f"{needed_text} needed, {'no limit' if there == math.inf else f'{there_text} there'}"
+    texts = [f"{n / unit:,.1f} GB" if unit == 1e9 else f"{n:,.1f}".removesuffix(".0") for n in (needed, there)]
+    found = f"{texts[0]} needed, {'no limit' if there == math.inf else f'{texts[1]} there'}"
     return Row(what, there >= needed, found, remedy)
 
 
@@ -256,9 +256,8 @@ def server(token: str) -> Iterator[str]:
             end = time.monotonic() + 60
             while not (address := listening(folder)):
                 if child.poll() is not None or time.monotonic() > end:
-                    raise RuntimeError(
-                        ["it says nothing", *(folder / "log").read_text("utf-8", "replace").split("\n")][-2]
-                    )
+                    said = (folder / "log").read_text("utf-8", "replace").splitlines()
+                    raise RuntimeError(next(filter(str.strip, reversed(said)), "it says nothing"))
                 time.sleep(0.05)
             yield address
         finally:
