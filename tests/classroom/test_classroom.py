@@ -53,8 +53,8 @@ OTHERS_IDLE = ("status", {"execution_state": "idle"}, False)
 @pytest.mark.parametrize(
     ("messages", "found"),
     [
-        ([OTHERS_IDLE, IDLE, reply("ok")], []),
-        ([reply("error"), ("error", ERROR, True), IDLE], SEEN),
+        ([IDLE, reply("ok")], []),
+        ([OTHERS_IDLE, reply("error"), ("error", ERROR, True), IDLE], SEEN),
         ([("error", ERROR, False), reply("ok"), IDLE], SEEN),  # of a task that an earlier cell left
         ([reply("aborted"), IDLE], [("the cell was not run: aborted", "")]),
     ],
@@ -64,9 +64,12 @@ def test_a_cell_ends_with_its_reply_and_its_outputs_and_no_error_is_missed(messa
     assert asyncio.run(execute(Socket(*messages, buffers=buffers), "1/0")) == found
 
 
-@pytest.mark.parametrize("messages", [[], [reply("ok")], [("status", {"execution_state": "restarting"}, False)]])
-def test_a_kernel_that_is_gone_is_an_error(messages):
-    with pytest.raises(ConnectionError):
+@pytest.mark.parametrize(
+    ("messages", "said"),
+    [([reply("ok")], "was closed"), ([("status", {"execution_state": "restarting"}, False)], "kernel died")],
+)
+def test_a_kernel_that_is_gone_is_an_error(messages, said):
+    with pytest.raises(ConnectionError, match=said):
         asyncio.run(execute(Socket(*messages), "import os; os.abort()"))
 
 
