@@ -24,6 +24,14 @@ _MISSING = object()
 _SECTIONS = ("To do", "Hints", "Praise", "Why")  # of a task.md, after the task itself
 
 
+class NotChecked(RuntimeError):
+    """The machine lacks what a check needs; the message says what, and what to do."""
+
+    def _render_traceback_(self) -> list[str]:
+        """Tell IPython to show the advice alone."""
+        return [f"NotChecked: {self}"]
+
+
 class Exercise:
     """One exercise: what stands in its `folder`, called like "3_stop_the_others", in a folder called like its notebook.
 
@@ -65,6 +73,8 @@ class Exercise:
 
         The function is tried in another process, in many worlds, each drawn from a seed; `seed` tries it in that
         one only. It never raises what the learner's code raises.
+
+        Raises NotChecked, which says what to do, where no process can be started.
         """
         if type(function) is types.CoroutineType:
             # Its function was called instead of given. Nobody will ever await it.
@@ -126,7 +136,12 @@ class Exercise:
             message = str(error)
         except Exception as error:  # an object that fights back, such as one whose `__class__` raises
             message = f"looking at this raises {type(error).__name__}. Use plain functions and plain values."
-        verdict = process.Verdict(message) if message else await process.ask(request)
+        try:
+            verdict = process.Verdict(message) if message else await process.ask(request)
+        except OSError as error:  # the system refuses a process, a pipe or a file
+            raise NotChecked(
+                f"nothing is checked: {error}. Shut down kernels that you do not need, then run this cell again."
+            ) from error
         return self._outcome(verdict, seed)
 
     def _request(self, function: Any, seed: int | None) -> dict[str, Any]:

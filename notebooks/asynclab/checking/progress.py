@@ -41,21 +41,25 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.file = folder / "progress.jsonl"
-        self._unsaved = ""
+        self._unsaved: list[bytes] = []  # lines, each after its line break, which ends what was cut short
         self._news = ""
         self._told = False
 
     def add(self, identifier: str, correct: bool) -> None:
         """Count one more attempt at the exercise `identifier`."""
-        self._unsaved += json.dumps({"exercise": identifier, "correct": correct}) + "\n"
+        self._unsaved.append(b"\n" + json.dumps({"exercise": identifier, "correct": correct}).encode())
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True)
-            with self.file.open("a", encoding="utf-8") as file:
-                file.write(self._unsaved)  # in one piece: it is short
+            with self.file.open("ab", buffering=0) as file:
+                while self._unsaved:
+                    written = file.write(self._unsaved[0])
+                    if written == len(self._unsaved[0]):  # else the disk is full, which the next turn says
+                        del self._unsaved[0]
         except OSError as error:
-            self._tell(f"Your progress is not kept: {_reason(error)} ({self.file.parent}).")
-        else:
-            self._unsaved = ""
+            self._tell(
+                f"Your progress is not kept: {_reason(error)} ({self.file.parent}). It counts until this kernel ends, "
+                f"and is kept as soon as it can be. The environment variable {VARIABLE} can name another folder."
+            )
 
     def records(self) -> dict[str, Record]:
         """Return what was done so far, by identifier."""
@@ -68,7 +72,7 @@ class Store:
             if self.file.exists():
                 self._tell(f"Your progress cannot be read: {_reason(error)} ({self.file}).")
         records: dict[str, Record] = {}
-        for line in (text + self._unsaved).splitlines():
+        for line in (text + b"".join(self._unsaved).decode()).splitlines():
             try:
                 entry = json.loads(line)
                 key, correct = str(entry["exercise"]), entry["correct"] is True
@@ -79,7 +83,7 @@ class Store:
 
     def reset(self) -> None:
         """Forget everything."""
-        self._unsaved = ""
+        self._unsaved.clear()
         try:
             self.file.unlink(missing_ok=True)
         except OSError as error:

