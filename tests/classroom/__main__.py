@@ -39,6 +39,8 @@ def main() -> int:
     parser.add_argument("--hub", choices=install.VERSIONS, default="6", help="the major version of JupyterHub")
     parser.add_argument("--chapters", type=_chapters, default="1-5", metavar="1-5", help="from which to which, or one")
     asked = parser.parse_args()
+    if asked.students < 1:
+        parser.error("a class has a student at least")
     if sys.platform != "linux":
         parser.error("this needs Linux: it measures memory as only Linux tells it")
     overlay, proxy = install.hub(asked.hub), install.proxy()
@@ -102,7 +104,9 @@ def _chapters(asked: str) -> list[str]:
     first, _, last = asked.partition("-")
     wanted = range(int(first), int(last or first) + 1)
     every = [path.name for path in sorted((ROOT / "notebooks").glob("0*.ipynb")) if "deeper" not in path.name]
-    return [name for name in every if int(name[:2]) in wanted]
+    if not (chosen := [name for name in every if int(name[:2]) in wanted]):
+        raise argparse.ArgumentTypeError(f"there is no chapter {asked}")
+    return chosen
 
 
 @contextlib.asynccontextmanager

@@ -20,7 +20,7 @@ def home(spawner: Any) -> Path:
 
 
 # Kernels talk over files in the student's own folder instead of TCP ports. A port is chosen first and taken later:
-# when 30 kernels start on one machine, two choose the same.
+# when 30 kernels start on one machine, two may choose the same.
 c.Spawner.args = ["--KernelManager.transport=ipc"]
 c.Spawner.environment = {
     # Those files. Linux allows their names 107 characters, of which Jupyter's own part takes 50. The usual folder,
@@ -31,10 +31,10 @@ c.Spawner.environment = {
 }
 c.Spawner.default_url = f"/lab/tree/{GUIDE}/notebooks/00_start_here.ipynb"
 
-# At the start of the lesson all arrive at once. Four servers start at a time, the other students are asked to wait,
-# and their page tries again by itself [seconds, from and to]; so each start is quick, and none is given up.
+# At the start of a lesson all arrive at once. Four servers start at a time, each of them quickly. The other students
+# read "Too many users trying to log in right now. Try again in 10 seconds", and have to: so tell them before.
 c.JupyterHub.concurrent_spawn_limit = 4
-c.JupyterHub.spawn_throttle_retry_range = (5, 15)
+c.JupyterHub.spawn_throttle_retry_range = (5, 15)  # seconds; what the page says is rounded up to tens
 # A busy machine needs longer than the usual 60 and 30 seconds.
 c.Spawner.start_timeout = 180
 c.Spawner.http_timeout = 180

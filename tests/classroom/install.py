@@ -76,7 +76,6 @@ def _run(command: Sequence[str | Path], folder: Path) -> None:
     ended = subprocess.run(list(map(str, command)), cwd=folder, stdout=subprocess.DEVNULL)
     if ended.returncode:
         raise SystemExit(
-            f"{folder.name} could not be installed: the lines above say why. PyPI and the npm registry are needed, the "
-            f"first time only. Where they are out of reach, copy the folder {folder} from a machine with the same "
-            "system, Python and path."
+            f"{folder} could not be filled: the lines above say why. PyPI and the npm registry are needed, the first "
+            "time only. Where they are out of reach, copy it from a machine with the same system, Python and path."
         )

@@ -15,7 +15,7 @@ from typing import Any
 import aiohttp
 
 GUIDE = "asyncio-guide"  # the folder in a student's home
-START, ANSWER, CELL = 600.0, 180.0, 300.0  # seconds until a server is up, for an answer of it, and for a cell
+START, ANSWER, CELL = 900.0, 180.0, 300.0  # seconds until a server is up, for an answer of it, and for a cell
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
