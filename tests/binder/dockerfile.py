@@ -22,7 +22,11 @@ with warnings.catch_warnings(action="ignore"):  # it imports what is deprecated
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = "environment.yml"
 VERSION = re.search(r"- python=(.*)", (ROOT / ENVIRONMENT).read_text("utf-8"))[1]
-BASE = Path(conda.__file__).with_name(f"environment.py-{VERSION}-linux-64.lock")  # what Binder installs first
+
+
+def base(version: str = VERSION) -> Path:
+    """Return the lock of what Binder installs first, for that version of Python."""
+    return Path(conda.__file__).with_name(f"environment.py-{version}-linux-64.lock")
 
 
 def copied(folder: Path) -> Path:
@@ -48,9 +52,9 @@ def test_environment_yml_is_what_it_installs(project: Path) -> None:
         packs = [pack for pack in Repo2Docker().buildpacks if pack("an image").detect()]
     assert packs[0] is conda.CondaBuildPack
     text, said = dockerfile(project)
-    assert f"Building conda environment for python={VERSION}" in said and BASE.exists()
+    assert f"Building conda environment for python={VERSION}" in said and base().exists()
     copied_first = re.search(r"COPY .*/(\S+) /tmp/env/environment\.lock", text)[1]
-    assert BASE.name in re.sub(r"-([0-9a-f]{2})", lambda code: chr(int(code[1], 16)), copied_first)
+    assert base().name in re.sub(r"-([0-9a-f]{2})", lambda code: chr(int(code[1], 16)), copied_first)
     assert re.findall(r"env update .*--file (\S+)", text) == [f'"{ENVIRONMENT}"']
     # The project is copied first, for environment.yml names requirements.txt; and to ${HOME}, so that .jupyter counts.
     assert text.index("ARG REPO_DIR=${HOME}") < text.index("src/ ${REPO_DIR}/") < text.index("env update")

@@ -1,7 +1,7 @@
 """Binder imitated: its own packages, ours over them, the guide as the home folder, and no more than it gives.
 
-Run with `make binder`: some minutes for the packages, which are kept in build/binder until a lock changes, and about
-ten for the notebooks. What was found goes to build/binder.md.
+Run with `make binder`: some minutes for the packages, which are kept in build/binder until a lock changes, and
+about fifteen for the notebooks. What was found goes to build/binder.md.
 """
 
 # ruff: noqa: E402 (two folders are to be found before their files are imported)
@@ -23,7 +23,7 @@ import pytest
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "browser")]
 
-from dockerfile import BASE, ROOT, VERSION, copied
+from dockerfile import ROOT, VERSION, base, copied
 
 import notebook_file
 from lab import BESIDE, READY, SAVE, Opened
@@ -49,12 +49,6 @@ SMALL = 'ip link set lo up && echo $$ > "$0/cgroup.procs" && exec taskset --cpu-
 PROCESSOR = str(min(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else ""
 
 
-def base() -> list[str]:
-    """Return the packages of repo2docker's lock as requirements of PyPI: those whose build is for a Python."""
-    found = re.findall(r"/([^/]+)-([^-/]+)-py[^-/]*\.(?:conda|tar\.bz2)", BASE.read_text("utf-8"))
-    return [f"{ON_PYPI.get(name, name)}=={version}" for name, version in found if ON_PYPI.get(name, name)]
-
-
 def python() -> str:
     """Return a Python of Binder's version, or the running one where there is none."""
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")).glob(f"versions/{VERSION}.*/bin/python")
@@ -62,6 +56,12 @@ def python() -> str:
         if candidate and subprocess.run([candidate, "-c", "import ensurepip"], capture_output=True).returncode == 0:
             return candidate
     return sys.executable
+
+
+def translated(lock: Path) -> list[str]:
+    """Return the packages of repo2docker's lock as requirements of PyPI: those whose build is for a Python."""
+    found = re.findall(r"/([^/]+)-([^-/]+)-py[^-/]*\.(?:conda|tar\.bz2)", lock.read_text("utf-8"))
+    return [f"{ON_PYPI.get(name, name)}=={version}" for name, version in found if ON_PYPI.get(name, name)]
 
 
 def output(*command: object, cwd: Path = ROOT, exit_codes: tuple[int, ...] = (0,)) -> str:
@@ -74,7 +74,10 @@ def output(*command: object, cwd: Path = ROOT, exit_codes: tuple[int, ...] = (0,
 @pytest.fixture(scope="session")
 def binders() -> Path:
     """Return the folder of the executables of an environment that was installed as Binder's is."""
-    interpreter, wanted = python(), base()
+    interpreter = python()
+    version = output(interpreter, "-V").split()[1]
+    lock = base(version.rpartition(".")[0])
+    wanted = translated(lock)
     inputs = [output(interpreter, "-VV"), *wanted, (ROOT / "requirements.txt").read_text("utf-8")]
     folder = KEPT / hashlib.sha256("\n".join(inputs).encode()).hexdigest()[:16]
     if not (folder / "complete").exists():
@@ -84,8 +87,8 @@ def binders() -> Path:
         output(*pip, "--no-deps", *wanted)
         output(*pip, "--upgrade", "-r", "requirements.txt")  # as environment.yml says
         (folder / "complete").touch()
-    REPORT.write_text(f"# As on Binder\n\nPython {output(folder / 'bin' / 'python', '-V').split()[1]}, "
-                      f"{len(wanted)} packages of {BASE.name}, then requirements.txt.\n", "utf-8")  # fmt: skip
+    started = f"Python {version}, {len(wanted)} packages of {lock.name}, and requirements.txt over them"
+    REPORT.write_text(f"# The guide as on Binder\n\n{started}.\n", "utf-8")
     return folder / "bin"
 
 
