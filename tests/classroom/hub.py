@@ -18,7 +18,7 @@ from typing import Any
 import aiohttp
 
 CONFIGURATION = Path(__file__).with_name("rehearsal_config.py")
-READY = 90  # seconds for hub and proxy to start
+READY = 180  # seconds for hub and proxy to start
 
 
 @dataclass(frozen=True)
