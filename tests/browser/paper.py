@@ -5,14 +5,14 @@ from __future__ import annotations
 import itertools
 import re
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from PIL import Image, ImageChops
-
-from look import browser
+from playwright.sync_api import Browser
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "docs"))
@@ -48,39 +48,47 @@ def notebook_of(folder: Path, trap: str = "b.", number: int = 1) -> Path:
     return path
 
 
+def printed(*arguments: Path) -> None:
+    """Print in a thread: one thread has one loop of playwright's, and this one has that of the other tests' browser."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(sheet.main, *arguments).result()
+
+
 def test_the_sheet_is_one_sheet_of_a4(tmp_path: Path) -> None:
-    sheet.main(folder=tmp_path)
+    printed(sheet.NOTEBOOK, tmp_path)
     boxes = re.findall(rb"/MediaBox \[([^]]+)\]", (tmp_path / "sheet.pdf").read_bytes())
     assert [[round(float(each)) for each in box.split()] for box in boxes] == [[0, 0, 595, 842]]
 
 
 def test_what_needs_a_second_page_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match=r"The cards fill [2-9] pages"):
-        sheet.main(notebook_of(tmp_path, number=90), tmp_path)
+        printed(notebook_of(tmp_path, number=90), tmp_path)
 
 
 @pytest.mark.parametrize(("medium", "width"), [("print", PAPER), ("screen", 360), ("screen", 1280)])
-def test_nothing_is_cut_off_or_lies_on_something_else(tmp_path: Path, medium: str, width: float) -> None:
+def test_nothing_is_cut_off_or_lies_on_something_else(
+    chromium: Browser, tmp_path: Path, medium: str, width: float
+) -> None:
     (tmp_path / "sheet.html").write_text(sheet.page(nbformat.read(sheet.NOTEBOOK, as_version=4)), "utf-8")
     faulty = tmp_path / "faulty.html"
     faulty.write_text(sheet.page(nbformat.read(notebook_of(tmp_path, "x" * 200), as_version=4)), "utf-8")
-    with browser() as running:
-        view = running.new_page(viewport={"width": int(width), "height": 800}, device_scale_factor=2)
-        view.emulate_media(media=medium)
-        view.goto(faulty.as_uri())
-        assert "cut off: Trap xxx" in "\n".join(view.evaluate(FAULTS))
-        view.goto((tmp_path / "sheet.html").as_uri())
-        assert view.evaluate(FAULTS) == []
-        if medium == "print":
-            PICTURE.parent.mkdir(parents=True, exist_ok=True)
-            view.screenshot(path=PICTURE, full_page=True)
+    view = chromium.new_page(viewport={"width": int(width), "height": 800}, device_scale_factor=2)
+    view.emulate_media(media=medium)
+    view.goto(faulty.as_uri())
+    assert "cut off: Trap xxx" in "\n".join(view.evaluate(FAULTS))
+    view.goto((tmp_path / "sheet.html").as_uri())
+    assert view.evaluate(FAULTS) == []
+    if medium == "print":
+        PICTURE.parent.mkdir(parents=True, exist_ok=True)
+        view.screenshot(path=PICTURE, full_page=True)
+    view.close()
 
 
-def test_it_has_no_colour_that_a_grey_printer_could_lose(tmp_path: Path) -> None:
+def test_it_has_no_colour_that_a_grey_printer_could_lose(chromium: Browser, tmp_path: Path) -> None:
     (tmp_path / "sheet.html").write_text(sheet.page(nbformat.read(sheet.NOTEBOOK, as_version=4)), "utf-8")
-    with browser() as running:
-        view = running.new_page(viewport={"width": 1280, "height": 800})
-        view.goto((tmp_path / "sheet.html").as_uri())
-        view.screenshot(path=tmp_path / "sheet.png", full_page=True)
+    view = chromium.new_page(viewport={"width": 1280, "height": 800})
+    view.goto((tmp_path / "sheet.html").as_uri())
+    view.screenshot(path=tmp_path / "sheet.png", full_page=True)
+    view.close()
     red, green, blue = Image.open(tmp_path / "sheet.png").convert("RGB").split()
     assert ImageChops.difference(red, green).getbbox() is ImageChops.difference(green, blue).getbbox() is None
