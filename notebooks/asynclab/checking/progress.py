@@ -152,7 +152,8 @@ class Report:
             "<!-- run this cell to see what you have done -->",
             f"<table><caption {left}><strong>{self._title()}</strong><br>{_LEGEND}</caption>",
             "<tr>",
-            *(f'<th scope="col" {left}>{head}</th>' for head in ("Chapter", "Done", "", "Exercises")),
+            f'<th scope="col" {left}>Chapter</th><th scope="colgroup" colspan="2" {left}>Done</th>',
+            f'<th scope="col" {left}>Exercises</th>',
             "</tr>",
         ]
         for name, statuses in self.chapters:

@@ -99,7 +99,7 @@ def _code(number: int, block: Block) -> str:
         code = f"<b>{line:>{width}}</b>  {escape(text)}<span></span>"
         lines.append(f'<span class="asynclab-line" data-line="{number}:{line}">{code}\n</span>')
         before = line
-    return f'<pre class="asynclab-source" aria-label="The code of {name}">{"".join(lines)}</pre>'
+    return f'<pre class="asynclab-source" role="group" aria-label="The code of {name}">{"".join(lines)}</pre>'
 
 
 def _notes(record: Record, moments: Moments) -> list[str]:
