@@ -162,8 +162,13 @@ def lab() -> Iterator[Row]:
     with contextlib.ExitStack() as stack:
         browser = Browser(stack)
         for what, step, seconds, remedy in (
-            ("JupyterLab's page", browser.open, 30, "Start `make lab` and read its first error"),
-            ("a kernel, through a websocket", browser.add, 10, "Exempt this folder and .venv from the virus scanner"),
+            ("JupyterLab's page", browser.open, 30, "Close what else runs, then see what `make lab` says"),
+            (
+                "a kernel, through a websocket",
+                browser.add,
+                10,
+                "Close what else runs; exempt .venv from the virus scanner",
+            ),
             (
                 "the first timeline",
                 browser.draw,
@@ -257,7 +262,7 @@ def server(token: str) -> Iterator[str]:
             while not (address := listening(folder)):
                 if child.poll() is not None or time.monotonic() > end:
                     said = (folder / "log").read_text("utf-8", "replace").splitlines()
-                    raise RuntimeError(next(filter(str.strip, reversed(said)), "it says nothing"))
+                    raise RuntimeError(next(filter(str.strip, reversed(said)), "it did not start, and says nothing"))
                 time.sleep(0.05)
             yield address
         finally:

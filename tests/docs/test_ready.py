@@ -108,7 +108,7 @@ def test_a_server_that_does_not_start(monkeypatch: pytest.MonkeyPatch, tmp_path:
     monkeypatch.setattr(sys, "executable", str(broken))
     begun = time.monotonic()
     (row,) = ready.lab()  # no kernel is looked for where there is no server
-    assert str(row).startswith("fault  JupyterLab's page, within 30 s: No such option: --ServerApp.bad. Start `make")
+    assert str(row).startswith("fault  JupyterLab's page, within 30 s: No such option: --ServerApp.bad. Close what")
     assert time.monotonic() - begun < 30  # at once, not when a server would be late
 
 
