@@ -3,7 +3,7 @@
     python tests/security/alone.py                              # every quick test: what `make alone` does
     python tests/security/alone.py python -m pytest tests/lessons/test_02_http.py
 
-Told are, of the command and of all its children: sockets that listen at any other address (looked for 40 times a
+Told are, of the command and of all its children: sockets that listen at any other address (looked for 20 times a
 second), attempts to reach one, and names that a resolver was asked for (both counted by the kernel, exactly). The
 machine's own name is one that no file knows, so that looking it up asks a resolver, too.
 
@@ -26,7 +26,7 @@ from pathlib import Path
 
 _NEW_NETWORK, _NEW_NAME, _NEW_USER = 0x40000000, 0x04000000, 0x10000000
 _SET_FLAGS, _UP = 0x8914, 0x1 | 0x40  # of an interface
-_LOOK = 0.025  # seconds
+_LOOK = 0.05  # seconds
 _LISTENS = "0A"
 _OWN = re.compile("0100007F:|0{8}:0000$")  # 127.0.0.1, and what is not bound
 _IMPOSSIBLE = 77

@@ -1,4 +1,7 @@
-"""The mail server: what it receives is kept as it was, some recipients are refused, some are slow."""
+"""The mail server: what it receives is kept as it was, some recipients are refused, some are slow.
+
+Who sends says that he is "localhost": smtplib would else ask a resolver for the name of this machine.
+"""
 
 import smtplib
 import socket
@@ -38,7 +41,7 @@ def letter(subject="Hello", body="Some text.\n", **headers):
 
 def test_a_message_is_kept(web):
     message = letter("Grüße 👋", "Schöne Grüße\nzweite Zeile\n")
-    with smtplib.SMTP(*web.mail, timeout=10) as smtp:
+    with smtplib.SMTP(*web.mail, "localhost", timeout=10) as smtp:
         assert smtp.send_message(message) == {}
         smtp.sendmail("a@example.org", ["b@example.org", "c@example.org"], "Subject: two\n\nto both\n")
     first, second = kept(web)
@@ -51,7 +54,7 @@ def test_a_message_is_kept(web):
 
 
 def test_some_recipients_are_refused_and_the_others_are_not(web):
-    with smtplib.SMTP(*web.mail, timeout=10) as smtp:
+    with smtplib.SMTP(*web.mail, "localhost", timeout=10) as smtp:
         refused = smtp.sendmail("a@example.org", ["b@example.org", "refuse.me@example.org"], "Subject: x\n\nbody")
         assert refused["refuse.me@example.org"][0] == 550
         with pytest.raises(smtplib.SMTPRecipientsRefused):
@@ -65,7 +68,7 @@ def test_some_recipients_are_refused_and_the_others_are_not(web):
 
 def test_a_slow_recipient_takes_half_a_second_and_holds_up_nobody_else(web):
     def send(to):
-        with smtplib.SMTP(*web.mail, timeout=10) as smtp:
+        with smtplib.SMTP(*web.mail, "localhost", timeout=10) as smtp:
             began = time.monotonic()
             smtp.sendmail("a@example.org", [to], "Subject: x\n\nbody")
             times[to] = time.monotonic() - began
@@ -96,7 +99,7 @@ def test_a_slow_recipient_takes_half_a_second_and_holds_up_nobody_else(web):
     ],
 )
 def test_odd_messages_are_kept_too(web, source, subject, body):
-    with smtplib.SMTP(*web.mail, timeout=10) as smtp:
+    with smtplib.SMTP(*web.mail, "localhost", timeout=10) as smtp:
         smtp.sendmail("a@example.org", ["b@example.org"], source)
     (message,) = kept(web)
     assert message["subject"].replace("?", "\ufffd") == subject
@@ -105,7 +108,7 @@ def test_odd_messages_are_kept_too(web, source, subject, body):
 
 
 def test_the_latest_thousand_are_kept(web):
-    with smtplib.SMTP(*web.mail, timeout=10) as smtp:
+    with smtplib.SMTP(*web.mail, "localhost", timeout=10) as smtp:
         for n in range(1_003):
             smtp.sendmail("a@example.org", ["b@example.org"], f"Subject: {n}\n\n")
     messages = kept(web)
@@ -117,6 +120,6 @@ def test_a_client_that_hangs_up_in_the_middle_leaves_nothing(web):
         with socket.create_connection(web.mail, 5) as sock:
             sock.sendall(words)
             sock.recv(100)
-    with smtplib.SMTP(*web.mail, timeout=10) as smtp:
+    with smtplib.SMTP(*web.mail, "localhost", timeout=10) as smtp:
         assert smtp.noop()[0] == 250
     assert kept(web) == []
