@@ -75,10 +75,10 @@ classroom: $(VENV)/installed  ## rehearse a class of N students on this machine:
 wheelhouse: $(VENV)/installed  ## put the guide and all packages on a stick, for a room without internet: build/wheelhouse
 	$(BIN)/python docs/wheelhouse.py $(FOR)
 
-links:  ## write the address of the repository into every badge and link (REPO=owner/name)
-	@$(PYTHON) docs/links.py $(REPO)
+links: $(VENV)/installed  ## write the address of the repository into every badge and link (REPO=owner/name)
+	@$(BIN)/python docs/links.py $(REPO)
 
-binder: $(VENV)/installed-binder $(VENV)/installed-browser  ## run every notebook as on Binder: its base, 2 GB, one processor, no network
+binder: $(VENV)/installed-binder $(VENV)/installed-browser  ## build, open and run the guide as Binder does, with 2 GB, one processor and no network: build/binder.md
 	$(BIN)/python -m pytest -o addopts= -o python_files='*.py' tests/binder
 
 audit: $(VENV)/installed-audit  ## look for published vulnerabilities in what is locked
