@@ -30,7 +30,7 @@ def web():
 
 def sent(url, method, path, headers=(), body=b""):
     """The reply to a request whose path and headers are sent as they are, to the last dot."""
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=20)
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
     connection._validate_path = lambda path: None
     try:
         connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
@@ -89,7 +89,7 @@ def test_a_name_that_is_not_ours_is_refused_and_not_counted(web):
 
 
 def test_a_page_of_another_site_is_refused_and_changes_nothing(web):
-    with smtplib.SMTP(*web.mail, "localhost", timeout=10) as smtp:
+    with smtplib.SMTP(*web.mail, "localhost", timeout=60) as smtp:
         smtp.sendmail("a@example.org", ["b@example.org"], "Subject: kept\n\n")
     own, port = web.api, urlsplit(web.api).port
     others = ("https://other.example", "null", "", "file://", f"http://localhost:{port}", f"https://127.0.0.1:{port}")
@@ -184,7 +184,7 @@ def test_mail_has_limits(web):
             smtp.sendmail("a@example.org", ["b@example.org"], source)
         return caught.value.smtp_code
 
-    with smtplib.SMTP(*web.mail, "localhost", timeout=20) as smtp:
+    with smtplib.SMTP(*web.mail, "localhost", timeout=60) as smtp:
         assert smtp.ehlo()[0] == 250 and smtp.esmtp_features["size"] == str(2**18)
         assert {code for code, _ in smtp.sendmail("a@example.org", TO_ALL, "Subject: all\n\n").values()} == {452}
         long = (b"x" * 900 + b"\r\n") * 300
