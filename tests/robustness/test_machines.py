@@ -178,6 +178,31 @@ def test_too_few_open_files() -> None:
     assert later.startswith("✓ Correct.") and last.startswith("All clear")
 
 
+# Where the wall clock is read, and how often: a date of HTTP's is one, the guide's own code is shown as it is, and a
+# number to divide by is as good as any.
+READS_THE_WALL_CLOCK = {
+    "asynclab/services/api.py": 1,
+    "02_async_http_requests_deeper.ipynb[retry-after]": 1,
+    "07_performance_comparison.ipynb[guide-io-operations]": 4,
+    "08_patterns_summary.ipynb[retry]": 1,
+}
+
+
+def test_no_duration_is_taken_from_the_wall_clock() -> None:
+    folder = notebook_file.ROOT / "notebooks"
+    sources = {path.relative_to(folder).as_posix(): path.read_text("utf-8") for path in folder.rglob("*.py")}
+    sources = {name: text for name, text in sources.items() if not name.endswith(("/answers.py", "/virtual_time.py"))}
+    for path in notebook_file.paths():
+        cells = notebook_file.code_cells(notebook_file.read(path))
+        sources |= {f"{path.name}[{cell.id}]": cell.source for cell in cells}
+    wall = re.compile(
+        r"\btime\.(?:time|ctime|localtime|gmtime|strftime)\b|\bfrom time import\b.*\btime\b"
+        r"|\b(?:datetime|date)\.(?:utc)?(?:now|today)\("
+    )
+    found = {name: len(wall.findall(text)) for name, text in sources.items()}
+    assert {name: count for name, count in found.items() if count} == READS_THE_WALL_CLOCK
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("day", conditions.DAYS)
 def test_every_notebook(day: str, folder: Path) -> None:
@@ -190,6 +215,7 @@ def run_notebooks(day: Condition, *arguments: str) -> subprocess.CompletedProces
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
     environment[conditions.VARIABLE] = conditions.as_text(day)
     ways = [f"notebooks/{path.name}{'' if day.same else '::run_all'}" for path in notebook_file.paths()]
+    ways += [f"--deselect={cell}" for cell in day.differing]
     command = [sys.executable, "-m", "pytest", "-p", "conditions", "-p", "no:cacheprovider", "-q", *arguments, *ways]
     root = day.notebooks.parent
     return subprocess.run(command, cwd=root, env=environment, stdout=subprocess.PIPE, text=True, encoding="utf-8")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -32,7 +33,8 @@ class Condition:
 
     `environment` has what is set, or (None) what is not there. `shell` is run before the kernel, in its process, with
     `namespaces` of its own (options of `unshare`). `made` are commands that come first. `guide` is where the guide
-    lies, if not where it does. Without `same`, a notebook may show other things than what is stored.
+    lies, if not where it does. `differing` are cells whose lesson is that the system decides what they show; without
+    `same`, all may show other things than what is stored.
     """
 
     environment: Mapping[str, str | None] = field(default_factory=dict)
@@ -41,6 +43,7 @@ class Condition:
     made: tuple[str, ...] = ()
     guide: str = ""
     same: bool = True
+    differing: tuple[str, ...] = ()
 
     def prepare(self, folder: Path) -> Condition:
         """Return it with `folder` for `@`, once all is there. Skips the test where this machine lacks what it needs."""
@@ -58,6 +61,7 @@ class Condition:
             self.namespaces,
             guide=str(copy_of_the_guide(Path(placed(self.guide)))) if self.guide else "",
             same=self.same,
+            differing=self.differing,
         )
         if self.shell:
             probe = subprocess.run([*ready.wrapper, "true"], capture_output=True, text=True)
@@ -109,8 +113,13 @@ def impose(condition: Condition, patch: pytest.MonkeyPatch) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Put every kernel of this run under the condition that the environment names."""
+    import strict_nbval  # only where notebooks are run
+
     patch = pytest.MonkeyPatch()
     impose(Condition(**json.loads(os.environ[VARIABLE])), patch)
+    # asyncio's debug mode tells of every turn that takes 0.1 seconds, on stderr.
+    slow = re.compile(rf"{strict_nbval.REPLACED.pattern}|^Executing <.* took \d+\.\d+ seconds\n", re.MULTILINE)
+    patch.setattr(strict_nbval, "REPLACED", slow)
     config.add_cleanup(patch.undo)
 
 
@@ -125,6 +134,7 @@ _PLAIN = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}  # Python shall take th
 APART = "--mount --propagation private"
 _NAME = "it's 100% #1 & [ä] Ελλάδα 日本語 عربى 🐍"
 _LONG = "a_long_name" * 20  # longer than the address of a Unix socket may be
+_DECODED = ("notebooks/04_async_context_managers.ipynb::files-run",)  # a text, in the encoding of the system
 _ROOT = notebook_file.ROOT
 
 DAYS = {
@@ -147,6 +157,7 @@ DAYS = {
     "Turkish, a dead proxy, an odd time zone": Condition(
         _PLAIN | _PROXIES | {"LOCPATH": "@", "LC_ALL": "tr_TR.ISO-8859-9", "TZ": "<+1145>-11:45<+1245>,M9.5.0,M4.1.0"},
         made=("localedef -i tr_TR -f ISO-8859-9 @/tr_TR.ISO-8859-9",),
+        differing=_DECODED,
     ),
     "Arabic, names of other scripts": Condition(
         _PLAIN | {"LOCPATH": "@", "LC_ALL": "ar_EG.UTF-8", "HOME": f"@/{_NAME}", "TMPDIR": f"@/{_NAME}/tmp"},
@@ -158,6 +169,7 @@ DAYS = {
         | {"LC_ALL": "POSIX", "PYTHONIOENCODING": "ascii", "HTTP_PROXY": _DEAD, "NO_PROXY": "example.com"}
         | {"HOME": f"@/{_LONG}", "TMPDIR": f"@/{_LONG}"},
         made=(f"mkdir @/{_LONG}",),
+        differing=_DECODED,
         guide=f"@/{_LONG}/guide",
     ),
     "localhost is IPv6": Condition(
