@@ -1,0 +1,62 @@
+"""The cells of a notebook in any order, after its first one: each works, or says what is missing; then Run All works.
+
+Whoever clicks around in a notebook meets a NameError, which names what an earlier cell defines. Nothing else may stop
+such a reader: no hang, no puzzle from within the bench, and nothing that keeps Run All from working afterwards.
+"""
+
+from __future__ import annotations
+
+import ast
+import random
+import re
+
+import pytest
+from bad_days import CELL_TIMEOUT, bad_day, cells
+
+import notebook_file
+
+# What a cell may say that runs before the cells it builds on: it names what is missing, or what to do.
+CLEAR = re.compile(
+    r"NameError\W+name '\w+' is not defined"  # also inside an ExceptionGroup, or as the reason of another error
+    r"|ServicesError: .* `await \w+\.start\(\)`"  # the cell that stops the servers came first
+    r"|RuntimeError: Session is closed"  # aiohttp's words, where the cell that closes the session came first
+    r"|Unfinished: "
+)
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+QUICK = ("00_start_here", 1)
+
+
+def names(source: str, kind: type) -> set[str]:
+    """Return the names that a cell assigns (ast.Store) or uses (ast.Load)."""
+    tree = compile(source, "cell", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, kind)}
+
+
+@pytest.mark.parametrize(
+    ("path", "seed"),
+    [
+        pytest.param(path, seed, id=f"{path.stem}-{seed}", marks=[pytest.mark.soak] * ((path.stem, seed) != QUICK))
+        for path in notebook_file.paths()
+        for seed in (1, 2, 3)
+    ],
+)
+def test_each_works_or_says_what_is_missing_and_run_all_works(path, seed):
+    setup, *others = cells(path)
+    half_made, unclear = set(), []  # what a cell that failed may have assigned
+    with bad_day() as day, day.kernel() as kernel:
+        assert kernel.run(setup.source, CELL_TIMEOUT).problem == ""
+        for cell in [*random.Random(seed).sample(others, len(others)), others[-1]]:  # whose last one tidies up
+            reply = kernel.run(cell.source, CELL_TIMEOUT)
+            said = COLOURS.sub("", reply.text + reply.problem)
+            if not reply.problem:
+                half_made -= names(cell.source, ast.Store)
+            elif not CLEAR.search(said) and not half_made & names(cell.source, ast.Load):
+                unclear.append(f"{cell.id}: {said[-500:]}")
+            else:
+                half_made |= names(cell.source, ast.Store)
+        sent = [(cell, kernel.start(cell.source)) for cell in [setup, *others]]
+        failed = [
+            f"{cell.id}: {problem}" for cell, each in sent if (problem := kernel.wait(each, CELL_TIMEOUT).problem)
+        ]
+    assert unclear == []
+    assert failed == []
