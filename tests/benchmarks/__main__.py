@@ -23,7 +23,6 @@ import decisions
 import files
 import growth
 import http_clients
-import picture
 import pipelines
 import processes
 import processors
@@ -31,6 +30,7 @@ import rate_limiters
 import scrapers
 import trace_overhead
 
+import picture
 from asynclab.page.html import png
 
 MEASURES: dict[str, Callable[[str], bench.Section]] = {

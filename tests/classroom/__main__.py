@@ -20,9 +20,10 @@ import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+import psutil
+
 import hub
 import install
-import psutil
 from memory import watching
 from report import Rehearsal
 from student import GUIDE, Student

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+
 from memory import Peaks
 from report import Rehearsal
 from student import Failure, Student, execute

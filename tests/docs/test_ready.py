@@ -18,7 +18,6 @@ import notebook_file
 
 sys.path.insert(0, str(notebook_file.ROOT / "docs"))
 import ready
-
 from asynclab.environment import Report, Row
 
 PLENTY = {
