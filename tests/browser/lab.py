@@ -32,6 +32,7 @@ LAYOUT = Path(".jupyter", "lab", "workspaces", "default-37a8.jupyterlab-workspac
 
 WIDTH, HEIGHT, TALLEST = 1280, 900, 12_000  # pixels of the window; Chromium draws no picture above 16,384
 RUN_ALL = 600  # seconds that a notebook may take
+PATIENCE = 120  # seconds for anything else, on a machine that is busy
 
 # What is read off the page. A cell says what its model holds and what the learner sees of it.
 CELLS = """() => jupyterapp.shell.currentWidget.content.widgets.map(cell => ({
@@ -100,6 +101,7 @@ class Lab:
         It stands `alone` in the window, or, as at the first `make lab`, with what is open beside it.
         """
         page = self.browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+        page.set_default_timeout(PATIENCE * 1000)
         opened = Opened(page, self.url)
         page.on("console", opened.on_console)
         page.on("pageerror", lambda error: opened.complaints.append(f"the page raised {error}"))

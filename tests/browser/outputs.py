@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import re
 import subprocess
 import sys
 
+import numpy as np
 from nbformat.v4 import new_code_cell, new_markdown_cell
+from PIL import Image
 from playwright.sync_api import Locator, Page
 
 from barriers import barriers
@@ -68,6 +71,68 @@ def test_a_replay_is_stepped_through_by_keys(lab: Lab) -> None:
         page.screenshot(path=PICTURES / "replay" / f"page-{width}.png", full_page=True)
         is_played(page)
         page.close()
+
+
+# What has the focus: its name if it is ours, and its box.
+FOCUSED = """() => {
+    const it = document.activeElement, {x, y, width, height} = it.getBoundingClientRect();
+    const ours = it.closest('.jp-MarkdownOutput, .jp-OutputArea-output') && !it.matches('.jp-collapseHeadingButton');
+    const inside = it.closest('.jp-Cell') !== null, name = it.getAttribute('aria-label') ?? it.textContent.trim();
+    return {inside, name: ours ? name : '', box: {x: x - 6, y: y - 6, width: width + 12, height: height + 12}};
+}"""
+REFOCUS = "wanted => { if (wanted) window.left.focus(); else (window.left = document.activeElement).blur(); }"
+
+
+def marked(page: Page, box: dict[str, float]) -> bool:
+    """Return whether the focus shows: in a contrast of 3 to 1 or more, on the length of half a frame around the box."""
+    lights = []
+    for wanted in (False, True):
+        page.evaluate(REFOCUS, wanted)
+        with Image.open(io.BytesIO(page.screenshot(clip=box, animations="disabled"))) as picture:
+            part = np.asarray(picture.convert("RGB")) / 255
+        linear = np.where(part <= 0.03928, part / 12.92, ((part + 0.055) / 1.055) ** 2.4)
+        lights.append(linear @ (0.2126, 0.7152, 0.0722) + 0.05)
+    return (np.maximum(*lights) / np.minimum(*lights) >= 3).sum() >= box["width"] + box["height"]
+
+
+def test_everything_is_reached_by_keys_and_shows_that_it_is(lab: Lab) -> None:
+    lab.write(
+        "keys.ipynb",
+        new_markdown_cell("# Keys\n\nA [first link](#Keys).\n\n<details><summary>A hint</summary>Here</details>"),
+        *[new_code_cell(source) for source in (SLIDER, TWO_TASKS.replace("begin()\n", ""), TRACED)],
+        new_markdown_cell("The [last link](#Keys)."),
+    )
+    in_words = "The same in words"
+    replay = ["Replay of “When does a task start?”: step with the arrow keys", "◀︎ Previous step", "Next step ▶︎"]
+    replay += ["How much of the timeline is shown", "Play", in_words]
+    expected = ["first link", "A hint", "how many tasks", "2", "Run again", in_words, *replay, "last link"]
+    with lab.open("keys.ipynb") as opened:
+        page, keyboard = opened.page, opened.page.keyboard
+        for _ in range(4):  # from the first cell to the last
+            keyboard.press("Shift+Enter")
+        page.locator(".asynclab-replay").wait_for()
+        page.locator("[aria-label='how many tasks']").wait_for()
+        for _ in range(4):
+            keyboard.press("ArrowUp")
+        for theme, key, wanted in ((LIGHT, "Tab", expected), (DARK, "Shift+Tab", expected[::-1])):
+            opened.choose(theme)
+            reached, unmarked = [], []
+            for _ in range(60):
+                keyboard.press(key)
+                page.wait_for_timeout(100)
+                focused = page.evaluate(FOCUSED)
+                if focused["name"]:
+                    reached.append(focused["name"])
+                    unmarked += [focused["name"]] * (not marked(page, focused["box"]))
+                if focused["name"] == "A hint":
+                    keyboard.press("Enter")  # opens it, and closes it on the way back
+                    assert (page.locator("details").first.get_attribute("open") is None) == (theme == DARK)
+                if not focused["inside"]:
+                    break
+            assert (reached, unmarked) == (wanted, []), theme
+            if theme == LIGHT:
+                opened.picture(PICTURES / "keys.png")
+        opened.choose(LIGHT)
 
 
 def walk(replay: Locator, other: Locator) -> None:

@@ -27,7 +27,7 @@ from IPython.core.formatters import DisplayFormatter
 from IPython.display import display, update_display
 
 from ..page.numbers import duration
-from ..page.style import RULE, VERMILLION
+from ..page.style import BLUE, RULE, VERMILLION
 from ..page.table import shorten
 from .widgets import Control, checked_controls, name_of
 
@@ -359,8 +359,9 @@ _RELOADED = (
     "<p><em>A page was loaded after the cell had run: results appear here, and below may be older ones.</em></p>"
 )
 
-# ipywidgets gives a slider no name for a screen reader, and a text that changes no voice. Both are added on the
-# page, from the visible words, whenever the status is drawn; where that is not allowed, nothing else changes.
+# ipywidgets gives a slider no name for a screen reader, a text that changes no voice, and what has the focus hardly a
+# mark. All are added on the page, the names from the visible words, whenever the status is drawn; where that is not
+# allowed, nothing else changes.
 _VOICE = (
     '<style onload="'
     "const s=this.closest('.widget-html-content'),p=this.closest('.asynclab-explore');"
@@ -368,7 +369,8 @@ _VOICE = (
     "if(p){p.setAttribute('role','group');p.setAttribute('aria-label',p.querySelector('strong').textContent);"
     "setTimeout(()=>p.querySelectorAll('.noUi-handle').forEach(h=>h.setAttribute('aria-label',"
     "h.closest('.jupyter-widgets').querySelector('.widget-label').textContent)),300)}"
-    '"></style>'
+    '">.asynclab-explore :focus-visible{outline:3px solid '
+    f"{BLUE}!important;outline-offset:2px}}</style>"
 )
 
 
