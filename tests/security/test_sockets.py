@@ -75,7 +75,8 @@ for family, place in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8
     """
 import socket
 with socket.socket(type=socket.SOCK_DGRAM) as sock:
-    sock.sendto(b"a name", ("127.0.0.53", 53))
+    sock.connect(("127.0.0.53", 53))
+    sock.send(b"a name")
 """: ["1 datagrams"],
 }
 
