@@ -25,7 +25,7 @@ define install
 endef
 
 .DELETE_ON_ERROR:
-.PHONY: help lab test lint format render browser bench soak sheet ready classroom wheelhouse links binder audit lock
+.PHONY: help lab test lint format render browser bench soak sheet ready classroom wheelhouse links binder alone audit lock
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -80,6 +80,9 @@ links: $(VENV)/installed  ## write the address of the repository into every badg
 
 binder: $(VENV)/installed-binder $(VENV)/installed-browser  ## build, open and run the guide as Binder does, with 2 GB, one processor and no network: build/binder.md
 	$(BIN)/python -m pytest -o addopts= -o python_files='*.py' tests/binder
+
+alone: $(VENV)/installed  ## run every quick test where loopback is the only network, and tell what would leave it (Linux)
+	$(BIN)/python tests/security/alone.py $(BIN)/python -m pytest
 
 audit: $(VENV)/installed-audit  ## look for published vulnerabilities in what is locked
 	$(BIN)/pip-audit --strict --disable-pip --no-deps $(addprefix --requirement ,requirements.txt $(wildcard tests/*/requirements.txt))
