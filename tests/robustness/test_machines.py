@@ -142,7 +142,7 @@ def test_a_disk_that_fills_up(folder: Path) -> None:
     assert not reply.problem, reply
     full = "No space left on device"
     assert reply.text.count(NEWS.format(reason=full, folder=folder / "disk/data")) == 1, reply.text
-    database = rf"initdb made no database: {folder}/disk has 2\d MB left, and it takes 64\. Free some, .*\n.*\n\[\]\n"
+    database = rf"the servers did not start: a database needs 128 MB, and {folder}/disk has 2\d left\. .*\n.*\n\[\]\n"
     assert re.search(database, reply.text), reply.text
     assert f"a temporary folder to write in: [Errno 28] {full}. Free some space there, or set" in reply.text, reply.text
     assert "{'1.3': Record(attempts=4, correct=True)}\n" in reply.text, reply.text

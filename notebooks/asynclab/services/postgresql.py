@@ -31,7 +31,7 @@ __all__ = ["PostgreSQL", "find_server"]
 
 _START = 90.0  # seconds to be ready, which takes one unless the machine is very busy
 _STOP = 20.0  # seconds to end, of which it takes a fraction of one
-_ROOM = 64  # MB on the disk, for a database that is hardly used
+_ROOM = 128  # MB on the disk: 40 for a new database, 42 for the programs where they must be copied
 _ADVICE = "install the packages of requirements.txt, which bring one, or PostgreSQL itself (Debian: postgresql)"
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -127,6 +127,7 @@ async def _main(programs: Path, settings: dict[str, str]) -> None:
 
 async def _serve(programs: Path, folder: Path, identity: dict[str, Any], settings: dict[str, str]) -> None:
     """Make a database in `folder`, serve it, print its address once it answers, and go on until the server ends."""
+    _check_room(folder.parent)
     programs = _readable(programs, folder, identity)
     data, secret, password = folder / "data", folder / "password", secrets.token_urlsafe(24)
     secret.write_text(password)
@@ -135,7 +136,7 @@ async def _serve(programs: Path, folder: Path, identity: dict[str, Any], setting
     kill = getattr(signal, "SIGKILL", signal.SIGTERM)
     async with _program(kill, programs / "initdb", "-D", data, *options, "--no-sync", cwd=folder, **identity) as making:
         if await making.wait() != 0:
-            raise RuntimeError(f"initdb made no database{_lack_of_room(folder.parent)}")
+            raise RuntimeError("initdb made no database")
     options = [text for name, value in settings.items() for text in ("-c", f"{name}={value}")]
     stop = getattr(signal, "SIGQUIT", signal.SIGTERM)  # at once, whoever is connected
     for _ in range(5):
@@ -193,12 +194,13 @@ async def _answers(address: str, server: Process) -> bool:
     return False
 
 
-def _lack_of_room(folder: Path) -> str:
-    """Return what to do if `folder` is too full for a database: what is full cannot take the words of initdb either."""
+def _check_room(folder: Path) -> None:
+    """Raise RuntimeError if `folder` is too full: what is full could not take the words of initdb either."""
     free = shutil.disk_usage(folder).free // 2**20
-    if free >= _ROOM:
-        return ""
-    return f": {folder} has {free} MB left, and it takes {_ROOM}. Free some, or let TMPDIR name another folder"
+    if free < _ROOM:
+        raise RuntimeError(
+            f"a database needs {_ROOM} MB, and {folder} has {free} left. Free some, or let TMPDIR name another folder"
+        )
 
 
 def _bind(port: int) -> int:
