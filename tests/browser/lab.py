@@ -96,7 +96,7 @@ class Lab:
 
     @contextmanager
     def open(self, name: str, alone: bool = True) -> Iterator[Opened]:
-        """Open the notebook `name` with a kernel that is ready; shut the kernel down at the end of the block.
+        """Open the notebook `name` with a kernel, which ends with the block unless the page was closed in it.
 
         It stands `alone` in the window, or, as at the first `make lab`, with what is open beside it.
         """
@@ -114,7 +114,8 @@ class Lab:
             if alone:
                 page.evaluate("jupyterapp.commands.execute('application:toggle-left-area')")
             yield opened
-            page.evaluate("jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+            if not page.is_closed():
+                page.evaluate("jupyterapp.shell.currentWidget.sessionContext.shutdown()")
         finally:
             page.close()
 
@@ -239,7 +240,7 @@ def _address(server: subprocess.Popen[bytes], runtime: Path, log: Path) -> str:
     raise RuntimeError(f"JupyterLab did not start:\n{log.read_text('utf-8')[-2000:]}")
 
 
-def wait_for(condition: Callable[[], Any], seconds: float) -> None:
+def wait_for(condition: Callable[[], Any], seconds: float = PATIENCE) -> None:
     """Return once `condition` is true; fail after `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():

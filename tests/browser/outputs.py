@@ -26,9 +26,9 @@ def test_a_slider_replaces_figure_and_table(lab: Lab) -> None:
         slider.focus()
         for tasks in (3, 4):
             opened.page.keyboard.press("ArrowRight")
-            wait_for(lambda n=tasks: cell.locator(f"img[alt*='{n} tasks in']").count() == 1, 15)
+            wait_for(lambda n=tasks: cell.locator(f"img[alt*='{n} tasks in']").count() == 1)
             assert cell.locator("img").count() == 1 and f"{tasks} tasks in" in (cell.locator("pre").last.text_content())
-        wait_for(lambda: "Ended after" in cell.get_by_role("status").inner_text(), 5)
+        wait_for(lambda: "Ended after" in cell.get_by_role("status").inner_text())
         assert slider.evaluate("handle => handle === document.activeElement")
         opened.picture(PICTURES / "slider.png")
         assert not opened.complaints and not barriers(opened)
@@ -193,13 +193,13 @@ def keys_are_shared(opened: Opened) -> None:
     assert replay.get_by_role("status").inner_text() == said and len(opened.cells()) == cells
     keyboard.press("Escape")  # to the cell
     keyboard.press("b")
-    wait_for(lambda: len(opened.cells()) == cells + 1, 5)
+    wait_for(lambda: len(opened.cells()) == cells + 1)
     opened.command("notebook:delete-cell")
-    wait_for(lambda: len(opened.cells()) == cells, 5)
+    wait_for(lambda: len(opened.cells()) == cells)
     replay.get_by_role("status").click()
     keyboard.press("ArrowRight")
     keyboard.press("Shift+Enter")
-    wait_for(lambda: "to begin" in replay.get_by_role("status").inner_text(), 20)  # the cell was run again
+    wait_for(lambda: "to begin" in replay.get_by_role("status").inner_text())  # the cell was run again
 
 
 def is_played(page: Page) -> None:
@@ -210,13 +210,13 @@ def is_played(page: Page) -> None:
         page.emulate_media(reduced_motion=motion)
         replay.press("Home")
         replay.get_by_role("button", name="Play").click()
-        wait_for(lambda: 300 < float(slider.input_value()) < 1000, 5)
+        wait_for(lambda: 300 < float(slider.input_value()) < 1000)
         replay.get_by_role("button", name="Pause").click()
         at = slider.input_value()
         page.wait_for_timeout(200)
         assert slider.input_value() == at
         replay.get_by_role("button", name="Play").click()
-        wait_for(lambda: replay.get_by_role("button", name="Pause").count() == 0, 8)
+        wait_for(lambda: replay.get_by_role("button", name="Pause").count() == 0)
         assert "the trace ends" in replay.get_by_role("status").inner_text()
 
 
