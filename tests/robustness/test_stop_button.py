@@ -17,6 +17,8 @@ import notebook_file
 SHORT = 0.05  # seconds: a cell that takes less has ended before anybody presses ■
 BOUND = 15  # seconds after ■ until the next cell is done, on a busy machine: what blocks the loop runs to its end first
 
+QUICK = ("00_start_here", 0.5)
+
 
 def press_stop(kernel, cell, delay):
     """Run `cell`, press ■ after `delay` seconds, and run another cell at once; return the first one's reply."""
@@ -27,9 +29,14 @@ def press_stop(kernel, cell, delay):
     return kernel.replies[stopped]
 
 
-@pytest.mark.soak
-@pytest.mark.parametrize("fraction", [0.1, 0.5, 0.9])
-@pytest.mark.parametrize("path", notebook_file.paths(), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    ("path", "fraction"),
+    [
+        pytest.param(path, part, id=f"{path.stem}-{part}", marks=[pytest.mark.soak] * ((path.stem, part) != QUICK))
+        for path in notebook_file.paths()
+        for part in (0.1, 0.5, 0.9)
+    ],
+)
 def test_every_cell_can_be_stopped_and_run_again(path, fraction):
     *body, the_end = cells(path)
     stops = {}

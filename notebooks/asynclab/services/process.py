@@ -199,6 +199,11 @@ class Child:
 
     def __init__(self, owner: object, *module: str, patience: float = 0.0, **options: Any) -> None:
         """Run a module of this package, with arguments; dropped by its `owner`, it has `patience` seconds to end."""
+        if not os.path.exists(__file__):
+            raise ServicesError(
+                "the servers cannot start: the folder of the notebooks is no longer where it was. Open this notebook "
+                "where the folder is now, and restart the kernel."
+            )
         _ask_without_proxies()
         try:
             self.stderr = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the process)
