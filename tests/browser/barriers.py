@@ -14,7 +14,7 @@ AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text("ut
 LABS_OWN = {
     "button-name": ".jp-collapseHeadingButton",  # it has a picture and no name
     "color-contrast": ".jp-InputPrompt, .jp-OutputPrompt, .jp-MarkdownOutput pre code *",  # pale by the theme
-    "link-in-text-block": ".jp-MarkdownOutput a",  # the theme takes the line from under a link
+    "link-in-text-block": ".jp-MarkdownOutput a, .jp-RenderedText a",  # the theme takes the line from under a link
 }
 EDITOR = ".cm-editor"  # is CodeMirror's, has no name, cannot be scrolled by keys, and takes axe as long as the rest
 # All rules once; in other colours only those that look at colours. At the end, the light theme is back.
