@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 import warnings
 from collections.abc import Iterable
 from typing import Any
@@ -46,6 +47,7 @@ def begin() -> None:
         loop = asyncio.get_running_loop()
     except RuntimeError:
         raise RuntimeError("begin() needs a running event loop: call it in a notebook's cell or a coroutine") from None
+    _reply_to_groups()
     for closed in [each for each in _sessions if each.is_closed()]:
         _sessions.pop(closed).stop()
     before = _sessions.get(loop)
@@ -53,6 +55,17 @@ def begin() -> None:
         before.stop()
     _sessions[loop] = _Session(loop, before)
     _sessions[loop].start()
+
+
+def _reply_to_groups() -> None:
+    """Let a kernel end a cell whose ExceptionGroup is the first error that it shows.
+
+    ipykernel's reply has the traceback that IPython shows in colours; of a group there is none. Before any other error,
+    the kernel stumbled over that, and its cell bore [*] for ever.
+    """
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if shell is not None and not hasattr(shell, "_last_traceback"):
+        shell._last_traceback = []
 
 
 async def end() -> None:
@@ -132,7 +145,8 @@ class _Session:
             self.previous_handler(loop, context)
 
     def _note_warning(self, message: Warning | str, category: type[Warning], *rest: Any) -> None:
-        if issubclass(category, RuntimeWarning) and "was never awaited" in str(message):
+        kernels = "'InteractiveShell." in str(message)  # stopped when it had made a cell's coroutine, not begun it
+        if issubclass(category, RuntimeWarning) and "was never awaited" in str(message) and not kernels:
             self.found.append(f"{str(message).splitlines()[0]}. Write await before the call.")
         self.previous_showwarning(message, category, *rest)
 
@@ -141,6 +155,7 @@ class _Session:
 
         Interrupted, it keeps what it has found for the next time.
         """
+        gc.unfreeze()  # a cell that was stopped between freeze() and unfreeze() hides from us what it froze
         gc.collect()
         for _ in range(3):  # callbacks that are due may yet finish a task or report a loss
             await asyncio.sleep(0)

@@ -903,6 +903,23 @@ def test_in_a_kernel_its_own_threads_and_sockets_are_not_named(kernel):
     assert (reply.status, reply.evalue) == ("ok", "")
 
 
+def test_in_a_kernel_whose_first_error_is_a_group_its_cell_ends(pytestconfig):
+    with Kernel(cwd=pytestconfig.rootpath / "notebooks") as kernel:
+        assert kernel.run("from asynclab import begin\nbegin()").status == "ok"
+        reply = kernel.run("raise ExceptionGroup('some', [ValueError('one')])", 20)
+        assert (reply.ename, kernel.log) == ("ExceptionGroup", "")
+
+
+def test_in_a_kernel_what_was_frozen_is_named(kernel):
+    reply = kernel.run("begin()\nimport gc\nforgotten = [asyncio.sleep(1)]\ngc.freeze()\nawait end()")
+    assert reply.ename == "Unfinished" and "coroutine 'sleep'" in reply.evalue
+
+
+def test_in_a_kernel_its_own_coroutine_is_not_named(kernel):
+    said = "coroutine 'InteractiveShell.run_cell_async' was never awaited"
+    assert kernel.run(f"begin()\nwarnings.warn({said!r}, RuntimeWarning)\nawait end()").status == "ok"
+
+
 def test_in_a_kernel_a_forgotten_coroutine_staged_on_purpose_is_no_fault(kernel):
     assert kernel.run("begin()").status == "ok"
     reply = kernel.run("with warnings.catch_warnings(record=True) as caught:\n    asyncio.sleep(1)\nprint(len(caught))")
