@@ -63,6 +63,6 @@ def test_it_leaves_no_process_no_port_and_of_files_only_the_lessons(path):
         ports = day.ports()
         os.kill(kernel.manager.provisioner.pid, signal.SIGKILL)
         wait_until(lambda: not day.processes(), 10)
-        assert [port for port in ports if not refused(("127.0.0.1", port))] == []
+        wait_until(lambda: all(refused(("127.0.0.1", port)) for port in ports), 5)
         left = day.files()
         assert len(left) == folders and all(re.fullmatch(r"tmp\w{8}", each) for each in left), left
