@@ -54,7 +54,7 @@ render: $(VENV)/installed  ## execute the notebooks that changed and store their
 	$(BIN)/python tests/tools/render.py
 
 browser: $(VENV)/installed-browser  ## run every notebook in a real JupyterLab; pictures in build/browser
-	$(BIN)/python -m pytest -o addopts= -o python_files='*.py' tests/browser
+	$(BIN)/python -m pytest -o addopts= -o python_files='*.py' -n 3 --dist load --maxschedchunk 1 tests/browser
 
 bench: $(VENV)/installed-benchmarks  ## measure the code beside its peers: a table, and a picture in build (EFFORT=quick)
 	$(BIN)/python tests/benchmarks --effort $(or $(EFFORT),usual)

@@ -30,7 +30,7 @@ sys.path.insert(0, str(ROOT / "notebooks"))
 from asynclab.environment import Report, Row, machine, probed  # noqa: E402
 
 # What one student takes who has one notebook open, and what is needed once: `make classroom` measures the first.
-MEMORY, MEMORY_ONCE = 210e6, 1e9  # bytes: the student's server and kernel; the hub, or a browser
+MEMORY, MEMORY_ONCE = 320e6, 1e9  # bytes: the student's server and kernel; the hub, or a browser
 STUDENTS_A_PROCESSOR = 15  # at most: all begin at once, and then mostly read and wait
 DISK = 50e6  # bytes: what a student adds to the copy of the guide
 TASKS = 100  # processes and threads of a student's server, kernel and demonstrations, most of the time
