@@ -21,7 +21,7 @@ import ready
 from asynclab.environment import Report, Row
 
 PLENTY = {
-    "memory": lambda: 8e9,
+    "memory": lambda: 12e9,
     "processors": lambda: 2,
     "limits": lambda: (3_000, math.inf),
     "shutil.disk_usage": lambda _: namedtuple("Usage", "free")(3e9),
@@ -32,7 +32,7 @@ PLENTY = {
     ("name", "there", "fault"),
     [
         ("", None, None),
-        ("memory", lambda: 7.2e9, "memory for 30 students: 7.3 GB needed, 7.2 GB there. "),
+        ("memory", lambda: 10.5e9, "memory for 30 students: 10.6 GB needed, 10.5 GB there. "),
         ("processors", lambda: 1.5, "processors for 30 students: 2 needed, 1.5 there"),
         ("shutil.disk_usage", lambda _: namedtuple("Usage", "free")(1.5e9), "disk for 30 students: "),
         ("limits", lambda: (2_999, 512), "processes and threads for 30 students: 3,000 needed, 2,999 there"),

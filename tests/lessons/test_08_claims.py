@@ -112,7 +112,7 @@ def test_the_answer_to_the_prediction_is_that_of_the_table():
 TABLE = f"""\
 ## {GUIDE}
 
-| The guide says | We measured | | Where |
+| The guide says | We measured | Verdict | Where |
 |---|---|---|---|
 | it takes a second | 1 s | holds | [here below](#cell-id=timed) |
 | it is safe | if you await it | holds if | [an assert](01_sample.ipynb#cell-id=safe) |
