@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
-import signal
 import sqlite3
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
 from email.message import EmailMessage
 from pathlib import Path
 
-from .work import end_with_parent
+from .work import follow_parent
 
 KINDS = {  # by the report's name, what its orders are grouped by
     "Daily Sales": "date",
@@ -107,6 +106,5 @@ def process() -> ProcessPoolExecutor:
 
 
 def _prepare() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the Stop button is for the notebook
-    end_with_parent()
+    follow_parent()
     import matplotlib.figure  # noqa: F401

@@ -194,13 +194,18 @@ def _started(workers: int, job: Callable[..., Any]) -> ProcessPoolExecutor:
 
 
 def _begin(everybody: Any) -> None:
-    """What a worker does first: it sees to its end, and waits for the others."""
-    end_with_parent()
+    """What a worker does first: it waits for the others."""
+    follow_parent()
     everybody.wait(_START_SECONDS)
 
 
-def end_with_parent() -> None:
-    """Let this worker process end when its parent is killed: the pool, which else would end it, is gone then."""
+def follow_parent() -> None:
+    """Let this worker process end when its parent is killed, and leave interrupts to the parent.
+
+    A pool ends its workers, but not if it is killed. And an interrupt (■) means all processes: a job that it ends in
+    KeyboardInterrupt hands that on to the event loop which awaits the job, and ends it, too.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=lambda: multiprocessing.parent_process().join() or os._exit(1), daemon=True).start()
 
 

@@ -3,12 +3,17 @@
 import asyncio
 import functools
 import multiprocessing
+import os
+import signal
 import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from asynclab import work
+from servers import gone, wait_until
 
 
 def refuse(error):
@@ -40,6 +45,23 @@ def test_a_pool_has_started_and_ends(capsys):
         assert list(pool.map(work.count_primes, [10, 100, 10], chunksize=2)) == [4, 25, 4]
     assert multiprocessing.active_children() == []
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_workers_leave_an_interrupt_to_their_parent_and_end_with_it():
+    code = (
+        "import os, time\nfrom asynclab import work\n"
+        "with work.process_pool(1, work.count_primes) as pool:\n"
+        "    print(pool.submit(os.getpid).result(), flush=True)\n    time.sleep(60)"
+    )
+    environment = os.environ | {"PYTHONPATH": str(Path(work.__file__).parents[1])}
+    with subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE) as parent:
+        worker = int(parent.stdout.readline())
+        os.kill(worker, signal.SIGINT)
+        time.sleep(0.1)
+        assert not gone(worker)
+        parent.kill()
+        wait_until(lambda: gone(worker), 5)
 
 
 def test_lag_is_what_holds_the_loop_and_nothing_else():
