@@ -11,9 +11,9 @@ import random
 import re
 
 import pytest
-from bad_days import CELL_TIMEOUT, bad_day, cells
 
 import notebook_file
+from bad_days import CELL_TIMEOUT, bad_day, cells
 
 # What a cell may say that runs before the cells it builds on: it names what is missing, or what to do.
 CLEAR = re.compile(

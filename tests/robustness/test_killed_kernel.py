@@ -9,10 +9,10 @@ import signal
 import time
 
 import pytest
-from bad_days import CELL_TIMEOUT, bad_day, cells
 
 import notebook_file
 from asynclab.services.postgresql import PostgreSQL
+from bad_days import CELL_TIMEOUT, bad_day, cells
 from servers import refused, wait_until
 
 pytestmark = pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="finds processes by what /proc says of them")

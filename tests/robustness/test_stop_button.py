@@ -10,9 +10,9 @@ from __future__ import annotations
 import time
 
 import pytest
-from bad_days import CELL_TIMEOUT, bad_day, cells
 
 import notebook_file
+from bad_days import CELL_TIMEOUT, bad_day, cells
 
 SOON = 0.02  # seconds: nobody presses ■ that soon after the beginning
 BOUND = 15  # seconds after ■ until the next cell is done, on a busy machine: what blocks the loop runs to its end first

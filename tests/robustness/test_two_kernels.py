@@ -7,11 +7,11 @@ import shutil
 import signal
 
 import pytest
-from bad_days import CELL_TIMEOUT, bad_day
 
 import notebook_file
 from asynclab.checking.progress import VARIABLE, Record, Store
 from asynclab.services.postgresql import PostgreSQL
+from bad_days import CELL_TIMEOUT, bad_day
 from servers import gone, wait_until
 
 DATABASE = PostgreSQL.available()
