@@ -6,10 +6,12 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
+import pytest
 from nbformat import NotebookNode
 
 import notebook_file
@@ -77,6 +79,15 @@ def bad_day() -> Iterator[Day]:
             with contextlib.suppress(psutil.Error):
                 process.kill()
         shutil.rmtree(temporary, ignore_errors=True)  # what is just ending may still write
+
+
+def every_notebook(variants: Iterable[float], quick: tuple[str, float]) -> list[Any]:
+    """Return a test's parameters: each notebook in each variant. All but `quick`, a name and a variant, soak."""
+    return [
+        pytest.param(path, each, id=f"{path.stem}-{each}", marks=[pytest.mark.soak] * ((path.stem, each) != quick))
+        for path in notebook_file.paths()
+        for each in variants
+    ]
 
 
 def cells(path: Path) -> list[NotebookNode]:

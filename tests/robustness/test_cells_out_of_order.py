@@ -12,8 +12,7 @@ import re
 
 import pytest
 
-import notebook_file
-from bad_days import CELL_TIMEOUT, bad_day, cells
+from bad_days import CELL_TIMEOUT, bad_day, cells, every_notebook
 
 # What a cell may say that runs before the cells it builds on: it names what is missing, or what to do.
 CLEAR = re.compile(
@@ -26,7 +25,6 @@ CLEAR = re.compile(
     r"|Unfinished: "
 )
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
-QUICK = ("00_start_here", 1)
 
 
 def names(source: str, kind: type) -> set[str]:
@@ -35,14 +33,7 @@ def names(source: str, kind: type) -> set[str]:
     return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, kind)}
 
 
-@pytest.mark.parametrize(
-    ("path", "seed"),
-    [
-        pytest.param(path, seed, id=f"{path.stem}-{seed}", marks=[pytest.mark.soak] * ((path.stem, seed) != QUICK))
-        for path in notebook_file.paths()
-        for seed in (1, 2, 3)
-    ],
-)
+@pytest.mark.parametrize(("path", "seed"), every_notebook((1, 2, 3), quick=("00_start_here", 1)))
 def test_each_works_or_says_what_is_missing_and_run_all_works(path, seed):
     setup, *others = cells(path)
     unclear, assigned = [], [name for cell in others for name in names(cell.source, ast.Store)]

@@ -11,13 +11,10 @@ import time
 
 import pytest
 
-import notebook_file
-from bad_days import CELL_TIMEOUT, bad_day, cells
+from bad_days import CELL_TIMEOUT, bad_day, cells, every_notebook
 
 SOON = 0.02  # seconds: nobody presses ■ that soon after the beginning
 BOUND = 15  # seconds after ■ until the next cell is done, on a busy machine: what blocks the loop runs to its end first
-
-QUICK = ("00_start_here", 0.5)
 
 
 def press_stop(kernel, cell, delay):
@@ -29,14 +26,7 @@ def press_stop(kernel, cell, delay):
     return kernel.replies[stopped]
 
 
-@pytest.mark.parametrize(
-    ("path", "fraction"),
-    [
-        pytest.param(path, part, id=f"{path.stem}-{part}", marks=[pytest.mark.soak] * ((path.stem, part) != QUICK))
-        for path in notebook_file.paths()
-        for part in (0.1, 0.5, 0.9)
-    ],
-)
+@pytest.mark.parametrize(("path", "fraction"), every_notebook((0.1, 0.5, 0.9), quick=("00_start_here", 0.5)))
 def test_every_cell_can_be_stopped_and_run_again(path, fraction):
     *body, the_end = cells(path)
     stops = {}
